@@ -55,7 +55,7 @@ DRIVER = (
 
 IMPORT = re.compile(r"""^\s*import\b[^;"']*["']([^"']+)["']""", re.MULTILINE)
 
-# solc reminds of EIP-1153 wherever transient storage is used; it has nothing to report about the use.
+# A reminder that solc prints wherever transient storage is used, whatever the use.
 SILENCED = {"2394"}
 
 
@@ -117,7 +117,7 @@ def sources_of(names: Sequence[str]) -> list[Path]:
             listed = ", ".join(str(path.relative_to(ROOT)) for path in matches) or "nothing"
             raise InputError(f"{name!r} must name one file under contracts/, it names {listed}")
         chosen += matches
-    return chosen
+    return sorted(set(chosen))
 
 
 def with_imports(paths: Iterable[Path]) -> dict[str, str]:
@@ -139,7 +139,7 @@ def with_imports(paths: Iterable[Path]) -> dict[str, str]:
 
 
 def run_solc(sources: dict[str, str]) -> dict[str, Any]:
-    """solc's standard JSON output; warnings go to stderr, errors raise CompileError."""
+    """Run the compiler: its standard JSON output; warnings go to stderr, errors raise CompileError."""
     node, solc = find_node(), find_solc()
     request = {
         "language": "Solidity",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 /// @title Chainlink's AggregatorV3Interface
 /// @notice An answer is USD per whole token, with `decimals` decimals (8 unless said otherwise).

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 /// @title Integer arithmetic whose names say which way they round
 /// @notice Products are 512 bits wide: a result is refused only when it does not fit 256 bits.
