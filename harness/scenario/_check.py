@@ -1,0 +1,316 @@
+"""Rules that tie the fields of a scenario together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.errors import ScenarioError
+from harness.scenario.model import (
+    BPS,
+    Arbitrageur,
+    Asset,
+    Borrowers,
+    Correlation,
+    JumpDiffusionPrice,
+    LendingAsset,
+    Liquidator,
+    Pool,
+    PooledLending,
+    PoolSpotFeed,
+    Positions,
+    PushFeed,
+    ReplayPrice,
+    Response,
+    Scenario,
+    SchedulePrice,
+)
+
+
+def check(scenario: Scenario) -> tuple[str, ...]:
+    """Warnings about a scenario. Raises ScenarioError where its fields contradict each other."""
+    symbols = _unique([asset.symbol for asset in scenario.assets], "asset", "symbol")
+    if not symbols:
+        raise ScenarioError("asset", [], "at least one asset")
+    _unique([venue.name for venue in scenario.venues], "venue", "name")
+    _unique([population.name for population in scenario.populations], "population", "name")
+    _unique([agent.name for agent in scenario.agents], "agent", "name")
+    _known(scenario.block_space.fee_asset, symbols, "block_space.fee_asset", "an asset's symbol")
+    _steps(scenario.block_space.background_bid_gwei, "block_space.background_bid_gwei")
+    for i, asset in enumerate(scenario.assets):
+        _check_asset(scenario, asset, f"asset[{i}]")
+    for i, correlation in enumerate(scenario.correlations):
+        _check_correlation(scenario, correlation, f"correlation[{i}]")
+    warnings = list(_check_venues(scenario, symbols))
+    _check_populations(scenario)
+    _check_agents(scenario, symbols)
+    return tuple(warnings)
+
+
+def _unique(names: Sequence[str], array: str, key: str) -> tuple[str, ...]:
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise ScenarioError(f"{array}[{i}].{key}", name, "each only once")
+    return tuple(names)
+
+
+def _known(value: str, names: Sequence[str], path: str, what: str) -> None:
+    if value not in names:
+        raise ScenarioError(path, value, f"{what}: one of {', '.join(names) or '(there are none)'}")
+
+
+def _steps(steps: Sequence[tuple[int, float]], path: str) -> None:
+    for i in range(1, len(steps)):
+        if steps[i][0] <= steps[i - 1][0]:
+            allowed = f"times that increase: above {steps[i - 1][0]}"
+            raise ScenarioError(f"{path}[{i}][0]", steps[i][0], allowed)
+
+
+def _windows(windows: Sequence[tuple[int, int]], path: str) -> None:
+    for i, (start, end) in enumerate(windows):
+        if end <= start:
+            raise ScenarioError(f"{path}.windows[{i}][1]", end, f"an end after the start {start}")
+
+
+def _check_asset(scenario: Scenario, asset: Asset, path: str) -> None:
+    process = asset.price
+    if isinstance(process, SchedulePrice):
+        if not process.points:
+            raise ScenarioError(f"{path}.price.points", [], "at least one [seconds, value]")
+        _steps(process.points, f"{path}.price.points")
+    if isinstance(process, ReplayPrice):
+        _check_replay(scenario, process, f"{path}.price")
+    elif asset.start_price_usd is None:
+        raise ScenarioError(f"{path}.start_price_usd", None, "required, but for a replay")
+    feed = asset.feed
+    if isinstance(feed, PushFeed):
+        _steps(feed.latency_steps, f"{path}.feed.latency_steps")
+        _windows(feed.outages.windows, f"{path}.feed.outages")
+    if isinstance(feed, PushFeed | PoolSpotFeed):
+        if feed.max_answer_usd <= feed.min_answer_usd:
+            raise ScenarioError(
+                f"{path}.feed.max_answer_usd",
+                feed.max_answer_usd,
+                f"above min_answer_usd {feed.min_answer_usd:g}",
+            )
+        start = asset.start_price_usd
+        if start is not None and not feed.min_answer_usd < start < feed.max_answer_usd:
+            allowed = f"a start price within the bounds of the feed, not {start:g} at or beyond one"
+            raise ScenarioError(f"{path}.feed", (feed.min_answer_usd, feed.max_answer_usd), allowed)
+    if isinstance(feed, PoolSpotFeed):
+        pools = [pool.name for pool in scenario.venues_of(Pool) if pool.base == asset.symbol]
+        _known(feed.pool, pools, f"{path}.feed.pool", f"a pool whose base is {asset.symbol}")
+        pool = scenario.venue_as(Pool, feed.pool)
+        quote = next((other for other in scenario.assets if other.symbol == pool.quote), None)
+        if quote is not None and not isinstance(quote.feed, PushFeed):
+            allowed = f"a pool whose quote asset ({pool.quote}) has a push feed"
+            raise ScenarioError(f"{path}.feed.pool", feed.pool, allowed)
+
+
+def _check_replay(scenario: Scenario, process: ReplayPrice, path: str) -> None:
+    points = process.points
+    if not points:
+        raise ScenarioError(f"{path}.points", [], "at least one [time, price], or a file")
+    for i in range(1, len(points)):
+        if points[i][0] <= points[i - 1][0]:
+            allowed = f"times that increase: after {points[i - 1][0]}"
+            raise ScenarioError(f"{path}.points[{i}][0]", points[i][0], allowed)
+        if process.max_gap_s and points[i][0] - points[i - 1][0] > process.max_gap_s:
+            allowed = f"no gap above max_gap_s = {process.max_gap_s} after {points[i - 1][0]}"
+            raise ScenarioError(f"{path}.points[{i}][0]", points[i][0], allowed)
+    if points[0][0] > scenario.clock.start:
+        allowed = f"a first price at or before clock.start = {scenario.clock.start}"
+        raise ScenarioError(f"{path}.points[0][0]", points[0][0], allowed)
+    last = scenario.clock.time(scenario.clock.blocks - 1)
+    if points[-1][0] < scenario.clock.start or (
+        process.max_gap_s and last - points[-1][0] > process.max_gap_s
+    ):
+        allowed = f"a last price that covers the clock, which ends at {last}"
+        raise ScenarioError(f"{path}.points[{len(points) - 1}][0]", points[-1][0], allowed)
+
+
+def _check_correlation(scenario: Scenario, correlation: Correlation, path: str) -> None:
+    names = correlation.assets
+    if len(names) < 2:
+        raise ScenarioError(f"{path}.assets", list(names), "at least two assets")
+    _unique(names, f"{path}.assets", "symbol")
+    for i, name in enumerate(names):
+        moving = [a.symbol for a in scenario.assets if isinstance(a.price, JumpDiffusionPrice)]
+        _known(name, moving, f"{path}.assets[{i}]", "a jump-diffusion asset")
+        for j, other in enumerate(scenario.correlations):
+            if other is not correlation and name in other.assets:
+                raise ScenarioError(f"{path}.assets[{i}]", name, f"not also in correlation[{j}]")
+    if bool(correlation.matrix) == bool(correlation.loadings):
+        raise ScenarioError(path, None, "either matrix or loadings")
+    if correlation.loadings and len(correlation.loadings) != len(names):
+        raise ScenarioError(
+            f"{path}.loadings", list(correlation.loadings), f"{len(names)} numbers, one an asset"
+        )
+    rows = correlation.rows()
+    for i, row in enumerate(rows):
+        if len(row) != len(names) or len(rows) != len(names):
+            raise ScenarioError(f"{path}.matrix", len(rows), f"{len(names)} rows of {len(names)}")
+        if row[i] != 1.0:
+            raise ScenarioError(f"{path}.matrix[{i}][{i}]", row[i], "1 on the diagonal")
+        for j in range(i):
+            if row[j] != rows[j][i]:
+                raise ScenarioError(f"{path}.matrix[{i}][{j}]", row[j], "symmetric")
+    if cholesky(rows) is None:
+        raise ScenarioError(path, "a matrix that is not positive semi-definite", "one that is")
+
+
+def cholesky(rows: Sequence[Sequence[float]]) -> list[list[float]] | None:
+    """Lower triangle L with L L' = rows; None if the matrix is not positive semi-definite.
+
+    In plain IEEE arithmetic, so that it has the same bits on every machine.
+    """
+    size = len(rows)
+    lower = [[0.0] * size for _ in range(size)]
+    for i in range(size):
+        for j in range(i + 1):
+            rest = rows[i][j]
+            for k in range(j):
+                rest -= lower[i][k] * lower[j][k]
+            if i == j:
+                if rest < -1e-9:
+                    return None
+                lower[i][i] = float(max(rest, 0.0) ** 0.5) if rest > 1e-12 else 0.0
+            elif lower[j][j] > 0.0:
+                lower[i][j] = rest / lower[j][j]
+            elif abs(rest) > 1e-6:
+                return None
+    return lower
+
+
+def _check_venues(scenario: Scenario, symbols: Sequence[str]) -> Iterator[str]:
+    for i, venue in enumerate(scenario.venues):
+        path = f"venue[{i}]"
+        if isinstance(venue, Pool):
+            _known(venue.base, symbols, f"{path}.base", "an asset's symbol")
+            _known(venue.quote, symbols, f"{path}.quote", "an asset's symbol")
+            if venue.base == venue.quote:
+                raise ScenarioError(f"{path}.quote", venue.quote, f"not the base {venue.base}")
+        if isinstance(venue, PooledLending):
+            _unique([listed.symbol for listed in venue.assets], f"{path}.asset", "symbol")
+            for j, listed in enumerate(venue.assets):
+                here = f"{path}.asset[{j}]"
+                _known(listed.symbol, symbols, f"{here}.symbol", "an asset's symbol")
+                if scenario.asset(listed.symbol).feed is None:
+                    allowed = "an asset with a feed ([asset.feed])"
+                    raise ScenarioError(f"{here}.symbol", listed.symbol, allowed)
+                yield from _check_listing(listed, here)
+
+
+def _check_listing(listed: LendingAsset, path: str) -> Iterator[str]:
+    if listed.ltv_bps > listed.liquidation_threshold_bps:
+        raise ScenarioError(
+            f"{path}.ltv_bps",
+            listed.ltv_bps,
+            f"at most liquidation_threshold_bps {listed.liquidation_threshold_bps}",
+        )
+    if listed.supply_cap is not None and listed.supplied > listed.supply_cap:
+        raise ScenarioError(
+            f"{path}.supplied", listed.supplied, f"at most supply_cap {listed.supply_cap:g}"
+        )
+    threshold, bonus = listed.liquidation_threshold_bps, listed.liquidation_bonus_bps
+    if threshold * (BPS + bonus) >= BPS * BPS:
+        yield (
+            f"{path}.liquidation_bonus_bps = {bonus}: threshold {threshold / BPS:g} x (1 + bonus "
+            f"{bonus / BPS:g}) = {threshold * (BPS + bonus) / BPS**2:g} is 1 or more, so every "
+            f"liquidation lowers the health factor: the toxic bound on the threshold is "
+            f"1/(1 + bonus) = {BPS / (BPS + bonus):.4f}"
+        )
+
+
+def _check_response(response: Response, path: str) -> None:
+    if response.top_up_bps + response.deleverage_bps > BPS:
+        allowed = f"with top_up_bps {response.top_up_bps} at most {BPS}"
+        raise ScenarioError(f"{path}.deleverage_bps", response.deleverage_bps, allowed)
+    if response.target_health_factor < response.call_health_factor:
+        raise ScenarioError(
+            f"{path}.target_health_factor",
+            response.target_health_factor,
+            f"at least call_health_factor {response.call_health_factor:g}",
+        )
+    first, last = response.latency_blocks
+    if last < first:
+        raise ScenarioError(f"{path}.latency_blocks[1]", last, f"at least {first}")
+
+
+def _check_populations(scenario: Scenario) -> None:
+    lending = [venue.name for venue in scenario.venues_of(PooledLending)]
+    for i, population in enumerate(scenario.populations):
+        path = f"population[{i}]"
+        if isinstance(population, Borrowers):
+            _known(population.venue, lending, f"{path}.venue", "a pooled-lending venue")
+            _check_response(population.response, f"{path}.response")
+            _check_borrowers(scenario, population, path)
+        if isinstance(population, Positions):
+            _known(population.venue, lending, f"{path}.venue", "a pooled-lending venue")
+            _check_response(population.response, f"{path}.response")
+            if not population.positions:
+                raise ScenarioError(f"{path}.position", [], "at least one position, or a file")
+            market = scenario.venue_as(PooledLending, population.venue)
+            listed = [asset.symbol for asset in market.assets]
+            for j, row in enumerate(population.positions):
+                for key, amounts in (("supplied", row.supplied), ("borrowed", row.borrowed)):
+                    for symbol, _ in amounts:
+                        where = f"{path}.position[{j}].{key}.{symbol}"
+                        _known(symbol, listed, where, f"an asset listed in {market.name}")
+
+
+def _check_borrowers(scenario: Scenario, population: Borrowers, path: str) -> None:
+    market = scenario.venue_as(PooledLending, population.venue)
+    listed = [asset.symbol for asset in market.assets]
+    _known(population.collateral, listed, f"{path}.collateral", f"listed in {market.name}")
+    _known(population.debt, listed, f"{path}.debt", f"listed in {market.name}")
+    if population.collateral == population.debt:
+        allowed = f"not the collateral {population.collateral}"
+        raise ScenarioError(f"{path}.debt", population.debt, allowed)
+    collateral = market.asset(population.collateral)
+    if collateral.ltv_bps == 0:
+        allowed = "an asset with ltv_bps above 0"
+        raise ScenarioError(f"{path}.collateral", population.collateral, allowed)
+    health = population.health
+    floor = collateral.liquidation_threshold_bps / collateral.ltv_bps
+    if health.min < floor:
+        allowed = (
+            f"at least threshold/LTV = {floor:.4f}, the lowest health factor that can be opened"
+        )
+        raise ScenarioError(f"{path}.health.min", health.min, allowed)
+    if health.max < health.min:
+        raise ScenarioError(f"{path}.health.max", health.max, f"at least min {health.min:g}")
+    size = population.size
+    if size.min_debt_usd * population.count > size.total_debt_usd:
+        allowed = f"at most total_debt_usd / count = {size.total_debt_usd / population.count:g}"
+        raise ScenarioError(f"{path}.size.min_debt_usd", size.min_debt_usd, allowed)
+    price = scenario.asset(population.debt).start_price_usd
+    supplied = market.asset(population.debt).supplied
+    owed = sum(
+        other.size.total_debt_usd
+        for other in scenario.populations
+        if isinstance(other, Borrowers)
+        and (other.venue, other.debt) == (population.venue, population.debt)
+    )
+    if price is not None and supplied * price < owed:
+        allowed = f"at most the {supplied:g} {population.debt} supplied to {market.name}"
+        raise ScenarioError(f"{path}.size.total_debt_usd", size.total_debt_usd, allowed)
+
+
+def _check_agents(scenario: Scenario, symbols: Sequence[str]) -> None:
+    lending = [venue.name for venue in scenario.venues_of(PooledLending)]
+    pools = [venue.name for venue in scenario.venues_of(Pool)]
+    for i, agent in enumerate(scenario.agents):
+        path = f"agent[{i}]"
+        if isinstance(agent, Liquidator):
+            _known(agent.venue, lending, f"{path}.venue", "a pooled-lending venue")
+            for symbol, _ in agent.capital:
+                _known(symbol, symbols, f"{path}.capital.{symbol}", "an asset's symbol")
+        if isinstance(agent, Arbitrageur):
+            _known(agent.pool, pools, f"{path}.pool", "a pool")
+            pool = scenario.venue_as(Pool, agent.pool)
+            for symbol in (pool.base, pool.quote):
+                if scenario.asset(symbol).external is None:
+                    allowed = f"a pool whose assets have external markets; {symbol} has none"
+                    raise ScenarioError(f"{path}.pool", agent.pool, allowed)
+        if isinstance(agent, Liquidator | Arbitrageur):
+            _windows(agent.outages.windows, f"{path}.outages")
