@@ -13,9 +13,7 @@ from functools import cache, cached_property
 from coincurve import PrivateKey
 from eth_hash.auto import keccak
 
-from harness.errors import EngineError
-
-__all__ = ["DEPLOYER", "Account", "account", "create2_address", "create_address", "key_of"]
+__all__ = ["DEPLOYER", "Account", "account", "create2_address", "create_address", "find_key"]
 
 _KEYS: dict[bytes, bytes] = {}
 
@@ -56,21 +54,9 @@ def account(name: str, index: int = 0) -> Account:
     return Account(name, index)
 
 
-def key_of(address: bytes) -> bytes:
-    """The private key of an account whose address this process has derived.
-
-    Engines that take signed transactions only (eth-tester) find a sender's key with it.
-
-    Raises:
-        EngineError: the address belongs to no account derived so far.
-
-    """
-    try:
-        return _KEYS[address]
-    except KeyError:
-        raise EngineError(
-            f"no key for sender 0x{address.hex()}: derive it first with harness.accounts.account"
-        ) from None
+def find_key(address: bytes) -> bytes | None:
+    """The private key of an account whose address this process has derived, else None."""
+    return _KEYS.get(address)
 
 
 def create_address(sender: bytes, nonce: int) -> bytes:

@@ -19,7 +19,7 @@ from eth_tester.backends.pyevm.serializers import serialize_transaction_receipt
 from eth_utils.address import to_checksum_address
 from web3 import EthereumTesterProvider, Web3
 
-from harness.accounts import key_of
+from harness.accounts import find_key
 from harness.engine._signing import sign
 from harness.engine.base import (
     CALL_GAS,
@@ -117,7 +117,7 @@ class EthTesterEngine(EngineBase[str]):
         """
         self._admit(block)
         number, timestamp, transactions = block
-        keys = [key_of(sender) for sender, _, _ in transactions]
+        keys = [_key(sender) for sender, _, _ in transactions]
         eth = self._web3.eth
         try:
             hashes = []
@@ -174,6 +174,16 @@ class EthTesterEngine(EngineBase[str]):
 
     def _request(self, method: str, parameters: list[Any]) -> Any:
         return self._web3.manager.request_blocking(method, parameters)  # type: ignore[arg-type]
+
+
+def _key(sender: bytes) -> bytes:
+    key = find_key(sender)
+    if key is None:
+        raise EngineError(
+            f"eth-tester has no key for sender 0x{sender.hex()}: "
+            "derive its address with harness.accounts.account first"
+        )
+    return key
 
 
 def _receipt(receipt: Mapping[str, Any]) -> Receipt:
