@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 
 from eth_hash.auto import keccak
 
-from harness.engine.base import Block, Receipt
+from harness.engine.base import Block, Log, Receipt
 
 __all__ = ["DIGEST_VERSION", "DigestChain", "block_digest", "final_digest"]
 
@@ -57,26 +57,13 @@ def block_digest(previous: bytes, block: Block, receipts: Sequence[Receipt]) -> 
     """
     rows = []
     for (sender, to, data), receipt in zip(block.transactions, receipts, strict=True):
-        status, logs = receipt[0], receipt[1]
-        encoded = [
-            _list(b"".join((_item(address), _items(topics), _item(log_data))))
-            for address, topics, log_data in logs
-        ]
-        head = (_item(sender), _item(to), _item(data), b"\x01" if status else b"\x80")
-        rows.append(_list(b"".join(head) + _list(b"".join(encoded))))
-    return keccak(
-        _list(
-            b"".join(
-                (
-                    _integer(DIGEST_VERSION),
-                    _item(previous),
-                    _integer(block.number),
-                    _integer(block.timestamp),
-                    _list(b"".join(rows)),
-                )
-            )
-        )
-    )
+        logs = b"".join([_log(log) for log in receipt[1]])
+        target = b"\x94" + to if to else b"\x80"
+        status = b"\x01" if receipt[0] else b"\x80"
+        rows.append(_list(b"\x94" + sender + target + _item(data) + status + _list(logs)))
+    head = _integer(DIGEST_VERSION) + _item(previous)
+    time = _integer(block.number) + _integer(block.timestamp)
+    return keccak(_list(head + time + _list(b"".join(rows))))
 
 
 def final_digest(previous: bytes, lens_reads: Iterable[bytes]) -> bytes:
@@ -95,15 +82,19 @@ def _prefix(base: int, length: int) -> bytes:
     return bytes((base + 55 + len(size),)) + size
 
 
+_TOPICS_PREFIX = [_prefix(0xC0, 33 * count) for count in range(5)]
+
+
+def _log(log: Log) -> bytes:
+    address, topics, data = log
+    words = b"".join([b"\xa0" + topic for topic in topics])
+    return _list(b"\x94" + address + _TOPICS_PREFIX[len(topics)] + words + _item(data))
+
+
 def _item(data: bytes) -> bytes:
-    length = len(data)
-    if length == 32:
-        return b"\xa0" + data
-    if length == 20:
-        return b"\x94" + data
-    if length == 1 and data[0] < 0x80:
+    if len(data) == 1 and data[0] < 0x80:
         return data
-    return _prefix(0x80, length) + data
+    return _prefix(0x80, len(data)) + data
 
 
 def _items(values: Iterable[bytes]) -> bytes:
