@@ -139,7 +139,7 @@ def with_imports(paths: Iterable[Path]) -> dict[str, str]:
 
 
 def run_solc(sources: dict[str, str]) -> dict[str, Any]:
-    """Run the compiler: its standard JSON output; warnings go to stderr, errors raise CompileError."""
+    """Solc's standard JSON output; prints warnings, raises CompileError on errors."""
     node, solc = find_node(), find_solc()
     request = {
         "language": "Solidity",

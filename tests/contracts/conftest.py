@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import random
-from collections.abc import Iterator
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,6 +61,20 @@ class Chain:
     def send_data(self, sender: bytes, to: bytes, data: bytes, *, after: int = 1) -> Receipt:
         """Execute call data."""
         return self._transact(Transaction(sender, to, data), after)
+
+    def send_block(self, calls: Sequence[tuple[Any, ...]], after: int = 1) -> list[Receipt]:
+        """Execute (sender, contract, function, *args) calls in one block; Reverted if one fails."""
+        receipts = self._block(
+            tuple(
+                Transaction(sender, to.address, to.encode(function, *args))
+                for sender, to, function, *args in calls
+            ),
+            after,
+        )
+        for receipt in receipts:
+            if not receipt.status:
+                raise Reverted(receipt.output or b"")
+        return receipts
 
     def wait(self, seconds: int) -> None:
         """Let time pass: an empty block, `seconds` after the last."""
@@ -138,4 +158,38 @@ def rng() -> random.Random:
     """Random numbers from the seed HARNESS_TEST_SEED, printed when a test fails."""
     seed = int(os.environ.get("HARNESS_TEST_SEED", "20261121"))
     print(f"HARNESS_TEST_SEED={seed}")
-    return random.Random(seed)
+    return random.Random(seed)  # noqa: S311 - test data, not secrets
+
+
+@pytest.fixture(scope="session")
+def npm_package() -> Callable[[str, str, str], Path]:
+    """Where a published npm package lies unpacked: fetched once, checked, never committed.
+
+    The cache is $XDG_CACHE_HOME/liquidation-harness/npm (~/.cache by default). The test is skipped
+    where npm or the registry is out of reach, and fails where the package is not the one expected.
+    """
+
+    def fetch(name: str, version: str, integrity: str) -> Path:
+        cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+        cache = cache / "liquidation-harness" / "npm"
+        archive = cache / f"{name.removeprefix('@').replace('/', '-')}-{version}.tgz"
+        if not archive.exists():
+            npm = shutil.which("npm")
+            if npm is None:
+                pytest.skip("npm is not on PATH: install Node.js to compare with the real bytecode")
+            cache.mkdir(parents=True, exist_ok=True)
+            command = [npm, "pack", f"{name}@{version}", "--pack-destination", str(cache)]
+            result = subprocess.run(  # noqa: S603 - name and version come from the test
+                command, capture_output=True, text=True, check=False
+            )
+            if result.returncode != 0:
+                pytest.skip(f"npm cannot fetch {name}@{version}: {result.stderr.strip()[-200:]}")
+        digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+        assert f"sha512-{digest}" == integrity, f"{archive} is not {name}@{version}: remove it"
+        unpacked = archive.with_suffix("")
+        if not (unpacked / "package").is_dir():
+            with tarfile.open(archive) as tar:
+                tar.extractall(unpacked, filter="data")
+        return unpacked / "package"
+
+    return fetch
