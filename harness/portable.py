@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["exp", "log", "normal_quantile"]
+__all__ = ["exp", "log", "normal_cdf", "normal_quantile"]
 
 Array = NDArray[np.float64]
 
@@ -136,3 +136,27 @@ def normal_quantile(p: Array) -> Array:
     tail = _polynomial(_TAIL[0], outer - 5.0) / _polynomial(_TAIL[1], outer - 5.0)
     wing = np.where(outer <= 5.0, shoulder, tail)
     return np.where(np.abs(q) <= 0.425, central, np.where(q < 0.0, -wing, wing))
+
+
+def normal_cdf(x: Array) -> Array:
+    """Probability that a standard normal variable falls below x.
+
+    The complementary error function by its continued fraction outside |x| < 3 and by the Taylor
+    series of the distribution function inside (Marsaglia 2004, Evaluating the Normal
+    Distribution); absolute error below 1e-15.
+    """
+    inner = np.clip(x, -3.0, 3.0)
+    square = inner * inner
+    term = inner
+    total = inner
+    for n in range(3, 121, 2):
+        term = term * square / n
+        total = total + term
+    density = exp(-0.5 * square) / 2.50662827463100050242
+    central = 0.5 + total * density
+    outer = np.clip(np.abs(x), 3.0, 37.0)
+    fraction = outer
+    for n in range(60, 0, -1):
+        fraction = outer + n / fraction
+    wing = exp(-0.5 * outer * outer) / 2.50662827463100050242 / fraction
+    return np.where(np.abs(x) < 3.0, central, np.where(x < 0.0, wing, 1.0 - wing))

@@ -455,14 +455,16 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class HealthDistribution:
-    """Health factors at the start: the excess over 1 is lognormal.
+    """Health factors at the start: the excess over ``origin`` is lognormal.
 
-    With this median and log standard deviation; the health factor is then multiplied by ``scale``
-    and kept within [``min``, ``max``].
+    With this median and log standard deviation, truncated to [``min``, ``max``]. ``scale`` then
+    multiplies the health factors; none is set below the lowest that can be opened, which is
+    threshold / LTV.
     """
 
     excess_median: Annotated[float, Range(0, 1000, above=True)]
-    excess_sigma: Annotated[float, Range(0, 10)]
+    excess_sigma: Annotated[float, Range(0, 10, above=True)]
+    origin: Annotated[float, Range(0, 1000)] = 1.0
     min: Annotated[float, Range(1, 1000)] = 1.04
     max: Annotated[float, Range(1, 1e6)] = 100.0
     scale: Annotated[float, Range(0.01, 100)] = 1.0
@@ -476,8 +478,9 @@ class SizeDistribution:
     below ``min_debt_usd``.
 
     ``correlation`` is that of a Gaussian copula between size and health factor. ``sampling``:
-    ``random`` draws every size; ``stratified`` takes the quantiles (i + 1/2)/count, so that the
-    concentration is the same for every seed and only the matching with health is drawn.
+    ``random`` draws every account; ``stratified`` takes the quantiles (i + 1/2)/count of size and
+    of health factor, so that both distributions are the same for every seed and only the matching
+    between them is drawn.
     """
 
     total_debt_usd: Annotated[float, Range(0, 1e15, above=True)]
