@@ -1,8 +1,8 @@
 """Liquidation against the formulas of the literature, each number measured on the contracts.
 
-Warmuz, Chaudhary, Pinna, "Toxic Liquidation Spirals" (2022), arXiv 2212.07306, for the ladder and the
-fixed point; Qin, Zhou, Gamito, Jovanovic, Gervais, "An Empirical Study of DeFi Liquidations" (2021)
-for the two-step liquidation; the loss frontier follows from the definitions.
+Warmuz, Chaudhary, Pinna, "Toxic Liquidation Spirals" (2022), arXiv 2212.07306, for the ladder and
+the fixed point; Qin, Zhou, Gamito, Jovanovic, Gervais, "An Empirical Study of DeFi Liquidations"
+(2021) for the two-step liquidation; the loss frontier follows from the definitions.
 """
 
 from __future__ import annotations
@@ -74,8 +74,10 @@ def test_k_is_a_fixed_point(make_rig: Any) -> None:
 
 @pytest.mark.parametrize("health_percent", [60, 84])
 def test_bad_debt_does_not_depend_on_the_close_factor(make_rig: Any, health_percent: int) -> None:
-    """D - C/(1+b), to within a unit for each liquidation, which rounds the seizure down, and two for
-    the last, which rounds its repayment up."""
+    """D - C/(1+b), to within a unit for each liquidation and two more.
+
+    Each rounds its seizure down by less than a unit; the last rounds its repayment up, twice.
+    """
     counts = []
     for close_factor in (1_000, 2_500, 5_000, 9_000, 10_000):
         rig = toxic_rig(make_rig, close_factor)
@@ -102,7 +104,7 @@ def leveraged(rig: Any, collateral: str, debt: str, leverage: int = 12) -> None:
 
 
 def first_answer(rig: Any, symbol: str, low: int, high: int, holds: Any) -> int:
-    """The lowest feed answer in (low, high] at which `holds()`; it must not hold at low, must at high."""
+    """The lowest feed answer at which `holds()`, which must be false at low and true at high."""
     while high - low > 1:
         middle = (low + high) // 2
         with rig.undone():
@@ -113,13 +115,13 @@ def first_answer(rig: Any, symbol: str, low: int, high: int, holds: Any) -> int:
 
 
 def leaves_bad_debt(rig: Any, collateral: str, debt: str) -> bool:
-    """Does liquidating the account at the price of now, in full, write off debt?"""
+    """Whether liquidating the account in full at the price of now writes off debt."""
     return bool(rig.liquidate("borrower", collateral, debt)["bad_debt"])
 
 
 @pytest.fixture
 def frontier_rig(make_rig: Any) -> Any:
-    """LT 95%, bonus 1%, everything closed at once; both assets at $1, whose feeds have 8 decimals."""
+    """LT 95%, bonus 1%, everything closed at once; both assets at $1, in 8 decimals."""
     rig = make_rig()
     for symbol in ("COL", "USD"):
         rig.list(symbol, PRICE, ltv=9_500, threshold=9_500, bonus=100)
@@ -133,7 +135,7 @@ FACTOR = Fraction(101, 100)
 
 
 def test_loss_frontier_of_a_long(frontier_rig: Any) -> None:
-    """12x: liquidation begins at a fall of 1 - 1/HF0 = 3.51%, bad debt at 1 - (1+b) LTV0 = 7.42%."""
+    """At 12x liquidation begins at a fall of 1 - 1/HF0, bad debt at 1 - (1+b) LTV0."""
     rig = frontier_rig
     leveraged(rig, "COL", "USD")
     healthy = first_answer(rig, "COL", PRICE // 2, PRICE, lambda: rig.health("borrower") >= WAD)
@@ -148,7 +150,7 @@ def test_loss_frontier_of_a_long(frontier_rig: Any) -> None:
 
 
 def test_loss_frontier_of_a_short(frontier_rig: Any) -> None:
-    """Debt in the volatile asset: liquidation at a rise of HF0 - 1, bad debt at 1/((1+b) LTV0) - 1."""
+    """Debt in the volatile asset: the marks are rises of HF0 - 1 and 1/((1+b) LTV0) - 1."""
     rig = frontier_rig
     leveraged(rig, "USD", "COL")
     liquidatable = first_answer(rig, "COL", PRICE, 2 * PRICE, lambda: rig.health("borrower") < WAD)
@@ -174,8 +176,10 @@ def test_no_step_of_a_gradual_fall_beyond_the_first_makes_bad_debt(frontier_rig:
 
 
 def test_two_step_liquidation_seizes_more_than_one_step(make_rig: Any) -> None:
-    """Qin et al.: repay strictly less than r1 = (D - LT C)/(1 - LT (1+LS)), so that the account stays
-    liquidatable, then the close factor's share of the rest."""
+    """Qin et al.: first repay strictly less than r1 = (D - LT C)/(1 - LT (1+LS)).
+
+    Then the account stays liquidatable, and the close factor's share of the rest follows.
+    """
     rig = make_rig((5_000, 0, 0, 0))
     rig.list("COL", PRICE, ltv=8_000, threshold=8_000, bonus=1_000)
     rig.list("USD", PRICE, ltv=8_000, threshold=8_000, bonus=1_000)
