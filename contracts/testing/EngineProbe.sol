@@ -127,10 +127,10 @@ contract EngineProbe {
         }
     }
 
-    function failJump() external {
+    /// @notice Creates a contract out of an opcode no fork defines, and halts because that failed.
+    function failUndefined() external {
         counter += 1;
         assembly ("memory-safe") {
-            // An opcode no fork defines, reached through a creation whose code is that opcode alone.
             mstore(0, shl(248, 0x0c))
             if iszero(create(0, 0, 1)) { invalid() }
         }
@@ -187,6 +187,33 @@ contract EngineProbe {
         counter += 1;
         (ok, result) = address(this).call(data);
         emit Indexed1(ok ? 1 : 0, result);
+    }
+
+    /// @notice Runs out of gas in an inner call; the outer one goes on.
+    function starve(uint256 gasLimit) external returns (bool ok) {
+        counter += 1;
+        (ok,) = address(this).call{gas: gasLimit}(abi.encodeCall(this.spin, ()));
+        emit Plain(ok ? 1 : 0);
+    }
+
+    /// @notice Never ends by itself.
+    function spin() external {
+        for (;;) {
+            counter += 1;
+        }
+    }
+
+    /// @notice Results of the precompiled contracts.
+    function precompiles(bytes calldata data)
+        external
+        view
+        returns (bytes32 sha, bytes20 ripe, address signer, bytes memory copy, bytes memory power)
+    {
+        sha = sha256(data);
+        ripe = ripemd160(data);
+        signer = ecrecover(sha, 27, bytes32(uint256(1)), bytes32(uint256(2)));
+        (, copy) = address(4).staticcall(data);
+        (, power) = address(5).staticcall(abi.encode(32, 32, 32, uint256(sha), 65537, type(uint256).max - 188));
     }
 
     /// @notice Creates a contract whose code is `runtime`, with CREATE2.

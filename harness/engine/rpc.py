@@ -108,12 +108,14 @@ class RpcEngine(EngineBase[_Mark]):
         self._connection = connect(parts.hostname, parts.port, timeout=_TIMEOUT_SECONDS)
         self._nonces: dict[bytes, int] = {}
         self._impersonated: set[bytes] = set()
+        self._stranded: list[str] = []
         try:
             self.client = str(self._request("web3_clientVersion"))
             self._chain_id = int(self._request("eth_chainId"), 16)
             self._refuse_strangers(flags)
             self._find_genesis(reset="reset" in flags)
             self._genesis = self._request("evm_snapshot")
+            self._automine = self._request("hardhat_getAutomine")
             self._request("evm_setAutomine", False)
             self._request("evm_setIntervalMining", 0)
             self._prepare()
@@ -133,6 +135,7 @@ class RpcEngine(EngineBase[_Mark]):
             self._check_mined(block, hashes)
             receipts = [_receipt(item) for item in self._receipts(hashes)]
         except (EngineError, KeyError, TypeError, ValueError) as error:
+            self._stranded = hashes
             raise self._fail(number, len(hashes), str(error)) from error
         self._number, self._timestamp = number, timestamp
         return receipts
@@ -213,6 +216,8 @@ class RpcEngine(EngineBase[_Mark]):
             raw = sign(key, nonce, to, data, self._chain_id)
             return str(self._request("eth_sendRawTransaction", _hex(raw)))
         if sender not in self._impersonated:
+            if self._request("eth_getCode", _hex(sender), "latest") != "0x":
+                raise EngineError(f"sender {_hex(sender)} is a contract")
             self._request("hardhat_impersonateAccount", _hex(sender))
             self._impersonated.add(sender)
         message = {
@@ -260,8 +265,10 @@ class RpcEngine(EngineBase[_Mark]):
 
     def _release(self) -> None:
         try:
+            for item in self._stranded:
+                self._request("hardhat_dropTransaction", item)
             self._request("evm_revert", self._genesis)
-            self._request("evm_setAutomine", True)
+            self._request("evm_setAutomine", self._automine)
         except EngineError as error:
             _log.warning("%s could not be put back to block 0: %s", self._url, error)
         self._connection.close()

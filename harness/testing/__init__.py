@@ -1,0 +1,1 @@
+"""What a test suite can use: conformance kits for the plug points, and invariants."""
