@@ -7,9 +7,9 @@ import {Math} from "../libraries/Math.sol";
 import {SafeTransfer} from "../libraries/SafeTransfer.sol";
 
 /// @title ExternalMarket
-/// @dev With base wei b, usd wei u and unit = 10^(8 + base decimals) / 10^(usd decimals), the curve's usd
-/// reserve is A / unit, where A = P D^2 / (D + q) carries far more digits than a usd wei. Selling b pays
-/// A b / ((D + q + b) unit); spending u buys (D + q) u unit / (A + u unit). A is rounded against the trader.
+/// @dev In usd wei the curve's usd reserve is A / _unit, where _unit = 10^(8 + base decimals) and
+/// A = P 10^(usd decimals) D^2 / (D + q), rounded against the trader, keeps 8 digits more than the amounts.
+/// Selling b pays A b / ((D + q + b) _unit); spending u buys (D + q) u _unit / (A + u _unit).
 contract ExternalMarket is IExternalMarket {
     using SafeTransfer for IERC20;
 
@@ -23,9 +23,8 @@ contract ExternalMarket is IExternalMarket {
     uint256 public immutable recoveryPerSecondRay;
     uint24 public immutable feePips;
 
-    /// @dev unit = _unitUp / _unitDown.
-    uint256 private immutable _unitUp;
-    uint256 private immutable _unitDown;
+    uint256 private immutable _unit;
+    uint256 private immutable _usdUnit;
 
     /// @dev One slot: P, and q as it stood at _tradedAt.
     uint64 private _fundamental;
@@ -51,8 +50,8 @@ contract ExternalMarket is IExternalMarket {
         depthBase = depthBase_;
         recoveryPerSecondRay = recoveryPerSecondRay_;
         feePips = feePips_;
-        _unitUp = 10 ** (8 + uint256(base_.decimals()));
-        _unitDown = 10 ** uint256(usd_.decimals());
+        _unit = 10 ** (8 + uint256(base_.decimals()));
+        _usdUnit = 10 ** uint256(usd_.decimals());
         _setFundamental(initialPrice);
     }
 
@@ -128,8 +127,8 @@ contract ExternalMarket is IExternalMarket {
         uint256 reserve = _baseReserve(q);
         uint256 netIn = Math.mulDivDown(baseIn, PIPS - feePips, PIPS);
         if (netIn == 0 || netIn > type(uint128).max) revert InvalidAmount();
-        uint256 curve = Math.mulDivDown(_fundamental * depthBase, depthBase, reserve);
-        usdOut = Math.mulDivDown(curve * _unitDown, netIn, (reserve + netIn) * _unitUp);
+        uint256 curve = Math.mulDivDown(_fundamental * depthBase * _usdUnit, depthBase, reserve);
+        usdOut = Math.mulDivDown(curve, netIn, (reserve + netIn) * _unit);
         newQ = q + int256(netIn);
     }
 
@@ -137,8 +136,8 @@ contract ExternalMarket is IExternalMarket {
         uint256 reserve = _baseReserve(q);
         uint256 netIn = Math.mulDivDown(usdIn, PIPS - feePips, PIPS);
         if (netIn == 0 || netIn > type(uint128).max) revert InvalidAmount();
-        uint256 curve = Math.mulDivUp(_fundamental * depthBase, depthBase, reserve) * _unitDown;
-        uint256 added = netIn * _unitUp;
+        uint256 curve = Math.mulDivUp(_fundamental * depthBase * _usdUnit, depthBase, reserve);
+        uint256 added = netIn * _unit;
         baseOut = Math.mulDivDown(reserve, added, curve + added);
         newQ = q - int256(baseOut);
     }

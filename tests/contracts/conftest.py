@@ -18,7 +18,7 @@ import pytest
 
 from harness.accounts import account, create2_address, create_address
 from harness.contracts import Artifact, Contract, artifact
-from harness.engine import Block, Engine, Receipt, Transaction, open_engine
+from harness.engine import Block, Engine, Receipt, Transaction, anchor, open_engine
 from harness.errors import Reverted
 
 UNLIMITED = (1 << 256) - 1
@@ -75,6 +75,14 @@ class Chain:
             if not receipt.status:
                 raise Reverted(receipt.output or b"")
         return receipts
+
+    @contextmanager
+    def anchor(self) -> Iterator[None]:
+        """Undo on exit whatever the body executes."""
+        number, now = self.number, self.now
+        with anchor(self.engine):
+            yield
+        self.number, self.now = number, now
 
     def wait(self, seconds: int) -> None:
         """Let time pass: an empty block, `seconds` after the last."""
