@@ -41,7 +41,7 @@ def check(scenario: Scenario) -> tuple[str, ...]:
     for i, correlation in enumerate(scenario.correlations):
         _check_correlation(scenario, correlation, f"correlation[{i}]")
     warnings = list(_check_venues(scenario, symbols))
-    _check_populations(scenario)
+    warnings += _check_populations(scenario)
     _check_agents(scenario, symbols)
     return tuple(warnings)
 
@@ -236,14 +236,14 @@ def _check_response(response: Response, path: str) -> None:
         raise ScenarioError(f"{path}.latency_blocks[1]", last, f"at least {first}")
 
 
-def _check_populations(scenario: Scenario) -> None:
+def _check_populations(scenario: Scenario) -> Iterator[str]:
     lending = [venue.name for venue in scenario.venues_of(PooledLending)]
     for i, population in enumerate(scenario.populations):
         path = f"population[{i}]"
         if isinstance(population, Borrowers):
             _known(population.venue, lending, f"{path}.venue", "a pooled-lending venue")
             _check_response(population.response, f"{path}.response")
-            _check_borrowers(scenario, population, path)
+            yield from _check_borrowers(scenario, population, path)
         if isinstance(population, Positions):
             _known(population.venue, lending, f"{path}.venue", "a pooled-lending venue")
             _check_response(population.response, f"{path}.response")
@@ -258,7 +258,7 @@ def _check_populations(scenario: Scenario) -> None:
                         _known(symbol, listed, where, f"an asset listed in {market.name}")
 
 
-def _check_borrowers(scenario: Scenario, population: Borrowers, path: str) -> None:
+def _check_borrowers(scenario: Scenario, population: Borrowers, path: str) -> Iterator[str]:
     market = scenario.venue_as(PooledLending, population.venue)
     listed = [asset.symbol for asset in market.assets]
     _known(population.collateral, listed, f"{path}.collateral", f"listed in {market.name}")
@@ -272,11 +272,11 @@ def _check_borrowers(scenario: Scenario, population: Borrowers, path: str) -> No
         raise ScenarioError(f"{path}.collateral", population.collateral, allowed)
     health = population.health
     floor = collateral.liquidation_threshold_bps / collateral.ltv_bps
-    if health.min < floor:
-        allowed = (
-            f"at least threshold/LTV = {floor:.4f}, the lowest health factor that can be opened"
+    if health.min * health.scale < floor:
+        yield (
+            f"{path}.health.min = {health.min:g} x scale {health.scale:g}: health factors below "
+            f"threshold/LTV = {floor:.4f} cannot be opened and are raised to it"
         )
-        raise ScenarioError(f"{path}.health.min", health.min, allowed)
     if health.max < health.min:
         raise ScenarioError(f"{path}.health.max", health.max, f"at least min {health.min:g}")
     size = population.size

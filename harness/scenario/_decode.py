@@ -22,6 +22,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from harness.errors import ScenarioError
 
 _MISSING = dataclasses.MISSING
+_LONGEST_VALUE = 80
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -160,6 +161,13 @@ def _read_fields(cls: type[Any]) -> tuple[FieldSpec, ...]:
     return tuple(specs)
 
 
+def _error(path: str, raw: object, allowed: str) -> ScenarioError:
+    """The error for a value; long values are cut short, so that it fits a line."""
+    text = repr(raw)
+    shown = raw if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
+    return ScenarioError(path, shown, allowed)
+
+
 def _marks(hint: Any) -> tuple[Any, ...]:
     return hint.__metadata__ if typing.get_origin(hint) is Annotated else ()
 
@@ -171,7 +179,7 @@ def decode_table(cls: type[Any], raw: object, path: str) -> Any:
         ScenarioError: an unknown or missing field, a wrong type, a value out of range.
     """
     if not isinstance(raw, Mapping):
-        raise ScenarioError(path, raw, "a table")
+        raise _error(path, raw, "a table")
     table = dict(raw)
     if issubclass(cls, Family) and not dataclasses.is_dataclass(cls):
         tag = cls.tag
@@ -206,21 +214,21 @@ def decode(hint: Any, raw: object, path: str) -> Any:
         return decode(Annotated[inner, *marks] if marks else inner, raw, path)
     if origin is Literal:
         if raw not in args or isinstance(raw, bool):
-            raise ScenarioError(path, raw, describe(hint))
+            raise _error(path, raw, describe(hint))
         return raw
     if origin is tuple and any(isinstance(mark, TableOf) for mark in marks):
         if not isinstance(raw, Mapping):
-            raise ScenarioError(path, raw, describe(hint))
+            raise _error(path, raw, describe(hint))
         _, value_type = typing.get_args(args[0])
         pairs = ((str(key), decode(value_type, raw[key], _join(path, str(key)))) for key in raw)
         return tuple(sorted(pairs))
     if origin is tuple:
         if not isinstance(raw, list | tuple):
-            raise ScenarioError(path, raw, describe(hint))
+            raise _error(path, raw, describe(hint))
         if args[-1] is Ellipsis:
             return tuple(decode(args[0], item, f"{path}[{i}]") for i, item in enumerate(raw))
         if len(raw) != len(args):
-            raise ScenarioError(path, raw, describe(hint))
+            raise _error(path, raw, describe(hint))
         both = zip(args, raw, strict=True)
         return tuple(decode(arg, item, f"{path}[{i}]") for i, (arg, item) in enumerate(both))
     if isinstance(base, type) and (dataclasses.is_dataclass(base) or issubclass(base, Family)):
@@ -233,31 +241,31 @@ def _decode_scalar(base: Any, marks: tuple[Any, ...], raw: object, path: str, al
         raw = parse_instant(raw, path)
     if base is bool:
         if not isinstance(raw, bool):
-            raise ScenarioError(path, raw, allowed)
+            raise _error(path, raw, allowed)
         return raw
     if base is str:
         if not isinstance(raw, str):
-            raise ScenarioError(path, raw, allowed)
+            raise _error(path, raw, allowed)
         for mark in marks:
             if isinstance(mark, Pattern) and not re.fullmatch(mark.expression, raw):
-                raise ScenarioError(path, raw, allowed)
+                raise _error(path, raw, allowed)
         return raw
     if isinstance(raw, bool) or not isinstance(raw, int | float):
-        raise ScenarioError(path, raw, allowed)
+        raise _error(path, raw, allowed)
     if isinstance(raw, float) and not math.isfinite(raw):
-        raise ScenarioError(path, raw, allowed)
+        raise _error(path, raw, allowed)
     if base is int:
         if raw != int(raw):
-            raise ScenarioError(path, raw, allowed)
+            raise _error(path, raw, allowed)
         number: int | float = int(raw)
     else:
         try:
             number = float(raw)
         except OverflowError as error:
-            raise ScenarioError(path, raw, allowed) from error
+            raise _error(path, raw, allowed) from error
     for mark in marks:
         if isinstance(mark, Range) and not mark.holds(number):
-            raise ScenarioError(path, raw, allowed)
+            raise _error(path, raw, allowed)
     return number
 
 
@@ -270,11 +278,11 @@ def parse_instant(raw: object, path: str) -> int:
         try:
             raw = dt.datetime.fromisoformat(raw.strip())
         except ValueError as error:
-            raise ScenarioError(path, raw, allowed) from error
+            raise _error(path, raw, allowed) from error
     if isinstance(raw, dt.date) and not isinstance(raw, dt.datetime):
         raw = dt.datetime(raw.year, raw.month, raw.day)
     if not isinstance(raw, dt.datetime):
-        raise ScenarioError(path, raw, allowed)
+        raise _error(path, raw, allowed)
     aware = raw if raw.tzinfo else raw.replace(tzinfo=dt.UTC)
     whole, rest = divmod(aware - dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.timedelta(seconds=1))
     if rest:
@@ -360,7 +368,9 @@ def _write_table(table: Mapping[str, Any], prefix: str) -> Iterator[str]:
 
 
 def _is_table_array(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
+    if not isinstance(value, list) or not value:
+        return False
+    return all(isinstance(item, Mapping) for item in value)
 
 
 def _key(key: str) -> str:
@@ -377,6 +387,8 @@ def _inline(value: object) -> str:
         return f'"{escaped}"'
     if isinstance(value, list):
         return "[" + ", ".join(_inline(item) for item in value) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_key(k)} = {_inline(v)}" for k, v in value.items()) + "}"
     raise TypeError(f"no TOML form for {type(value).__name__}")
 
 

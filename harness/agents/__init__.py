@@ -1,0 +1,21 @@
+"""Participants: they read the world after a block and return orders for the next.
+
+An agent changes nothing itself. It decides in integers, and what it draws is keyed by what it is
+for, so that its decisions do not depend on who else acts or in which order.
+"""
+
+from harness.agents.arbitrageur import ArbitrageurAgent
+from harness.agents.base import Agent, Context
+from harness.agents.borrower import BorrowerAgent
+from harness.agents.keeper import Keeper, Publisher
+from harness.agents.liquidator import LiquidatorAgent
+
+__all__ = [
+    "Agent",
+    "ArbitrageurAgent",
+    "BorrowerAgent",
+    "Context",
+    "Keeper",
+    "LiquidatorAgent",
+    "Publisher",
+]

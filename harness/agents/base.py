@@ -1,0 +1,82 @@
+"""What an agent is, and what agents share: outages, bids and the making of orders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from harness import rng
+from harness.engine.base import Transaction
+from harness.orders import DECLARED_GAS, Order
+from harness.scenario import Bid, Outages, Scenario
+from harness.view import View
+from harness.world import World
+
+
+class Agent(Protocol):
+    """Plug point: a participant. A scenario names one from outside as ``module:Class``."""
+
+    name: str
+
+    def act(self, view: View) -> Sequence[Order]:
+        """Orders for the next block, on the state after the last one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an agent is built with."""
+
+    world: World
+    scenario: Scenario
+    seed: int
+
+
+class OutageClock:
+    """When a participant is out: stated windows, and outages drawn block by block."""
+
+    def __init__(self, outages: Outages, context: Context, name: str) -> None:
+        self._outages = outages
+        self._drawn: set[int] = set()
+        if outages.chance_bps:
+            for block in range(context.scenario.clock.blocks):
+                number = rng.draw(context.seed, "outage", name, block, "start")
+                if rng.chance(number, outages.chance_bps):
+                    self._drawn.update(range(block, block + outages.duration_blocks))
+
+    def out(self, view: View) -> bool:
+        """Whether the participant does nothing for the next block."""
+        return view.next_block in self._drawn or self._outages.scheduled(view.seconds)
+
+
+class OrderMaker:
+    """Writes an agent's orders: bid, latency and term."""
+
+    def __init__(self, context: Context, name: str, sender: bytes, bid: Bid, latency: int) -> None:
+        self._expiry = context.scenario.block_space.expiry_blocks
+        self._name = name
+        self._sender = sender
+        self._bid = bid
+        self._latency = latency
+
+    def bid(self, view: View, key: str) -> int:
+        """What the agent bids for this matter now: more for each block its order has waited."""
+        held = view.mempool.get((self._name, key))
+        waited = 0 if held is None else max(0, view.next_block - held.available)
+        return self._bid.wei(view.background_bid, waited)
+
+    def order(self, view: View, action: str, key: str, to: bytes, data: bytes) -> Order:
+        """An order that may enter the next block, or as many later as the agent is slow."""
+        available = view.next_block + self._latency
+        return Order(
+            transaction=Transaction(self._sender, to, data),
+            action=action,
+            agent=self._name,
+            key=key,
+            gas=DECLARED_GAS[action],
+            bid=self.bid(view, key),
+            observed=view.index,
+            available=available,
+            expires=available + self._expiry,
+        )

@@ -1,0 +1,153 @@
+"""Borrowers who meet a margin call with cash, sell collateral, or do nothing.
+
+With A the collateral at its liquidation thresholds and D the debt, both in USD, a target health
+factor h is met by adding (h D - A) / threshold of collateral, by repaying D - A / h, or by selling
+(h D - A) / (h - threshold) of collateral and repaying with the proceeds.
+"""
+
+from __future__ import annotations
+
+from harness.agents.base import Context, OrderMaker
+from harness.orders import Order
+from harness.population import Position
+from harness.protocols.pooled_lending import BPS, WAD
+from harness.scenario import Borrowers, Positions
+from harness.view import VenueState, View
+
+#: A sale is planned for this share of what the health check of the withdrawal allows: interest
+#: and the next price may take a little of it before the transaction runs.
+_WITHDRAWAL_MARGIN_BPS = 9_900
+
+
+#: Prefix of a borrower agent's name; the rest is its venue.
+BORROWERS = "borrowers-"
+
+
+class BorrowerAgent:
+    """The borrowers of one venue who respond to margin calls."""
+
+    def __init__(self, venue: str, context: Context) -> None:
+        self.name = f"{BORROWERS}{venue}"
+        self._venue = venue
+        self._world = context.world
+        self._context = context
+        self._bids = {
+            population.name: population.response.bid
+            for population in context.scenario.populations
+            if isinstance(population, Borrowers | Positions)
+        }
+        self._makers: dict[int, OrderMaker] = {}
+
+    def act(self, view: View) -> list[Order]:
+        """An order for every called account whose time to answer has come."""
+        venue = view.venues[self._venue]
+        orders = []
+        for number, called in venue.calls.open.items():
+            position = venue.venue.positions[number]
+            if (
+                position.action == "nothing"
+                or (self.name, str(number)) in view.mempool
+                or view.next_block < called.block + position.latency_blocks
+            ):
+                continue
+            order = self._answer(view, venue, number, position)
+            if order is not None:
+                orders.append(order)
+        return orders
+
+    def _answer(
+        self, view: View, venue: VenueState, number: int, position: Position
+    ) -> Order | None:
+        holdings = venue.holdings(number)
+        debt_asset = max(range(len(holdings)), key=lambda i: holdings[i].debt_usd)
+        collateral_asset = max(range(len(holdings)), key=lambda i: holdings[i].threshold_usd)
+        if not holdings[debt_asset].debt or not holdings[collateral_asset].claims:
+            return None
+        secured = sum(holding.threshold_usd for holding in holdings)
+        owed = sum(holding.debt_usd for holding in holdings)
+        missing = position.target_health_factor * owed // WAD - secured
+        if missing <= 0:
+            return None
+        if position.action == "top-up":
+            return self._top_up(view, venue, number, position, owed, secured, missing)
+        return self._deleverage(
+            view, venue, number, position, (collateral_asset, debt_asset), owed, secured, missing
+        )
+
+    def _maker(self, number: int, position: Position) -> OrderMaker:
+        if number not in self._makers:
+            sender = self._world.venues[self._venue].accounts[number]
+            bid = self._bids[position.population]
+            self._makers[number] = OrderMaker(self._context, self.name, sender, bid, 0)
+        return self._makers[number]
+
+    def _top_up(
+        self,
+        view: View,
+        venue: VenueState,
+        number: int,
+        position: Position,
+        owed: int,
+        secured: int,
+        missing: int,
+    ) -> Order | None:
+        """Supplies or repays from the wallet, as far as the cash goes."""
+        market = venue.venue.market
+        sender = venue.venue.accounts[number]
+        for symbol, _ in position.cash:
+            place = venue.venue.assets.index(symbol)
+            price = venue.oracle_prices[place]
+            unit = 10 ** venue.venue.decimals[place]
+            cash = view.balances(symbol, [sender])[0]
+            holding = venue.holdings(number)[place]
+            token = self._world.tokens[symbol].address
+            if holding.debt:
+                needed_usd = owed - secured * WAD // position.target_health_factor
+                amount = min(cash, holding.debt, -(-needed_usd * unit // price))
+                call = market.encode("repay", token, amount, sender)
+            else:
+                threshold = venue.venue.spec.assets[place].liquidation_threshold_bps
+                if not threshold:
+                    continue
+                amount = min(cash, -(-missing * BPS * unit // (threshold * price)))
+                call = market.encode("supply", token, amount, sender)
+            if amount > 0:
+                maker = self._maker(number, position)
+                return maker.order(view, "top_up", str(number), market.address, call)
+        return None
+
+    def _deleverage(
+        self,
+        view: View,
+        venue: VenueState,
+        number: int,
+        position: Position,
+        pair: tuple[int, int],
+        owed: int,
+        secured: int,
+        missing: int,
+    ) -> Order | None:
+        """Sells collateral and repays, as far as the health check of the withdrawal allows."""
+        collateral, debt = pair
+        threshold = venue.venue.spec.assets[collateral].liquidation_threshold_bps
+        free = (secured - owed) * BPS // threshold * _WITHDRAWAL_MARGIN_BPS // BPS
+        wanted = missing * BPS // (position.target_health_factor * BPS // WAD - threshold)
+        worth = min(free, wanted)
+        unit = 10 ** venue.venue.decimals[collateral]
+        held = venue.holdings(number)[collateral].claims
+        amount = min(held, worth * unit // venue.oracle_prices[collateral])
+        if amount <= 0:
+            return None
+        tokens, assets = self._world.tokens, venue.venue.assets
+        executor = self._world.deleverage_executor
+        data = executor.encode(
+            "deleverage",
+            venue.venue.market.address,
+            tokens[assets[collateral]].address,
+            tokens[assets[debt]].address,
+            amount,
+            0,
+        )
+        return self._maker(number, position).order(
+            view, "deleverage", str(number), executor.address, data
+        )

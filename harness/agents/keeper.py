@@ -1,0 +1,88 @@
+"""What happens at the top of a block: outside prices are stated and feeds are reported.
+
+These transactions come before the agents' and pay no fee; an agent sees them a block later.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from harness.agents.base import Context, OutageClock
+from harness.contracts import Contract
+from harness.engine.base import Transaction
+from harness.scenario import BPS, PushFeed
+from harness.view import View
+from harness.world import KEEPER, PUBLISHER, feed_answer
+
+
+class TopTransaction(NamedTuple):
+    """A transaction at the top of a block. ``observed``: the last block whose state it reports."""
+
+    transaction: Transaction
+    action: str
+    agent: str
+    key: str
+    observed: int
+
+
+class Publisher:
+    """States the outside price of each asset whenever its path moves."""
+
+    def __init__(self, externals: dict[str, Contract], paths: dict[str, list[int]]) -> None:
+        self._externals = externals
+        self._paths = paths
+
+    def due(self, view: View) -> list[TopTransaction]:
+        """The prices that change with the next block."""
+        block = view.next_block
+        due = []
+        for symbol, contract in self._externals.items():
+            price = self._paths[symbol][block]
+            if price != self._paths[symbol][block - 1]:
+                data = contract.encode("publish", price)
+                sent = Transaction(PUBLISHER, contract.address, data)
+                due.append(TopTransaction(sent, "publish", "publisher", symbol, view.index))
+        return due
+
+
+class Keeper:
+    """Reports one asset's outside price to its feed.
+
+    It sends when its last report is ``heartbeat_s`` old or the price has moved from it by
+    ``deviation_bps``, and what it saw enters the chain ``latency_blocks`` after the next block.
+    """
+
+    def __init__(self, context: Context, symbol: str, feed: Contract, spec: PushFeed) -> None:
+        self._symbol = symbol
+        self._feed = feed
+        self._spec = spec
+        self._name = f"keeper-{symbol}"
+        self._outages = OutageClock(spec.outages, context, self._name)
+        self._reported: tuple[int, int] | None = None
+        self._on_the_way: dict[int, TopTransaction] = {}
+
+    def due(self, view: View) -> list[TopTransaction]:
+        """The report that enters the next block, if any."""
+        if not self._outages.out(view):
+            self._look(view)
+        arrived = self._on_the_way.pop(view.next_block, None)
+        return [] if arrived is None else [arrived]
+
+    def _look(self, view: View) -> None:
+        price = view.external[self._symbol]
+        answer = feed_answer(price, self._spec.decimals)
+        if self._reported is None:
+            latest = view.feeds[self._symbol]
+            self._reported = (latest.answer, latest.updated_at)
+        last, sent_at = self._reported
+        moved = abs(answer - last) * BPS
+        aged = view.timestamp - sent_at >= self._spec.heartbeat_s
+        if answer <= 0 or not (aged or (moved and moved >= self._spec.deviation_bps * last)):
+            return
+        self._reported = (answer, view.timestamp)
+        arrival = view.next_block + self._spec.latency(view.seconds)
+        data = self._feed.encode("transmit", answer)
+        sent = Transaction(KEEPER, self._feed.address, data)
+        self._on_the_way[arrival] = TopTransaction(
+            sent, "transmit", self._name, self._symbol, view.index
+        )

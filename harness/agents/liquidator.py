@@ -1,0 +1,157 @@
+"""Liquidators: each repays as much as pays best, from its own capital, and sells what it seizes.
+
+With S seized for R repaid, and the seized asset sold on a curve with reserves X (in) and Y (out)
+of which a share g of the input counts, selling s brings g s Y / (X + g s) for s R / S repaid. The
+profit is greatest at s = (sqrt(g X Y S / R) - X) / g.
+"""
+
+from __future__ import annotations
+
+from math import isqrt
+
+from harness.accounts import account
+from harness.agents.base import Context, OrderMaker, OutageClock
+from harness.orders import DECLARED_GAS, Order
+from harness.protocols.pooled_lending import Quote
+from harness.scenario import Liquidator, usd_wad
+from harness.view import PIPS, Hop, VenueState, View
+
+
+def best_sale(hop: Hop, seized: int, repaid: int) -> int:
+    """The amount of the seized asset whose sale brings the most over what its seizure costs."""
+    kept = PIPS - hop.fee_pips
+    root = isqrt(kept * hop.reserve_in * hop.reserve_out * seized // (repaid * PIPS))
+    return max(0, (root - hop.reserve_in) * PIPS // kept)
+
+
+class _Curves:
+    """The curves on which forced sales are filled, as one liquidator's own sales leave them.
+
+    Where the sink fills them, at the current quote whatever the amount, nothing is left out for
+    lack of depth.
+    """
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._hops: dict[tuple[str, str], Hop | None] = {}
+
+    def _hop(self, sold: str, bought: str) -> Hop | None:
+        pair = (sold, bought)
+        if pair not in self._hops:
+            self._hops[pair] = self._view.forced_sale_hop(sold, bought)
+        return self._hops[pair]
+
+    def best_repay(self, sold: str, bought: str, quote: Quote) -> int:
+        """The repayment after which selling more of what is seized loses money."""
+        hop = self._hop(sold, bought)
+        if hop is None:
+            return 0
+        if self._view.cut:
+            return quote.max_repay
+        sale = best_sale(hop, quote.seized, quote.max_repay)
+        return min(quote.max_repay, sale * quote.max_repay // max(1, quote.seized))
+
+    def proceeds(self, sold: str, bought: str, amount: int) -> int:
+        """What a sale brings, 0 where there is no pool for the pair."""
+        hop = self._hop(sold, bought)
+        if hop is None:
+            return 0
+        return hop.marginal_out(amount) if self._view.cut else hop.amount_out(amount)
+
+    def sell(self, sold: str, bought: str, amount: int, proceeds: int) -> None:
+        """Moves the curve as a sale would."""
+        hop = self._hop(sold, bought)
+        if hop is not None and not self._view.cut:
+            self._hops[sold, bought] = Hop(
+                hop.reserve_in + amount, hop.reserve_out - proceeds, hop.fee_pips
+            )
+
+
+class LiquidatorAgent:
+    """One liquidator of one venue."""
+
+    def __init__(self, spec: Liquidator, index: int, context: Context) -> None:
+        self.name = f"{spec.name}-{index}" if spec.count > 1 else spec.name
+        self._spec = spec
+        self._sender = account(spec.name, index).address
+        self._world = context.world
+        self._fee_asset = context.scenario.block_space.fee_asset
+        self._outages = OutageClock(spec.outages, context, self.name)
+        self._maker = OrderMaker(context, self.name, self._sender, spec.bid, spec.latency_blocks)
+        self._floor = usd_wad(spec.min_profit_usd)
+        #: what orders in flight will repay, by account: (debt asset, amount)
+        self._committed: dict[str, tuple[str, int]] = {}
+
+    def act(self, view: View) -> list[Order]:
+        """Orders for the most profitable accounts that capital and orders in flight allow."""
+        venue = view.venues[self._spec.venue]
+        if not venue.unhealthy.size or self._outages.out(view):
+            return []
+        mine = {key for owner, key in view.mempool if owner == self.name}
+        self._committed = {key: held for key, held in self._committed.items() if key in mine}
+        curves = _Curves(view)
+        orders: list[Order] = []
+        for quote in self._ranked(view, venue):
+            key = str(quote.account)
+            if key not in mine and len(mine) >= self._spec.max_transactions:
+                continue
+            order = self._offer(view, venue, quote, key, curves)
+            if order is not None:
+                mine.add(key)
+                orders.append(order)
+        return orders
+
+    def _ranked(self, view: View, venue: VenueState) -> list[Quote]:
+        """Quotes by what the bonus is worth, the largest first."""
+        assets = venue.venue.assets
+
+        def bonus(quote: Quote) -> int:
+            return view.usd_wad(assets[quote.collateral], quote.seized) - view.usd_wad(
+                assets[quote.debt], quote.max_repay
+            )
+
+        return sorted(venue.quotes(), key=lambda quote: (-bonus(quote), quote.account))
+
+    def _offer(
+        self,
+        view: View,
+        venue: VenueState,
+        quote: Quote,
+        key: str,
+        curves: _Curves,
+    ) -> Order | None:
+        assets = venue.venue.assets
+        collateral, debt = assets[quote.collateral], assets[quote.debt]
+        in_flight = sum(
+            amount
+            for other, (symbol, amount) in self._committed.items()
+            if symbol == debt and other != key
+        )
+        repay = min(quote.max_repay, view.balances(debt, [self._sender])[0] - in_flight)
+        if collateral != debt:
+            repay = min(repay, curves.best_repay(collateral, debt, quote))
+        repay = venue.without_dust(quote, repay)
+        if repay <= 0:
+            return None
+        seized = quote.seized * repay // quote.max_repay
+        proceeds = seized if collateral == debt else curves.proceeds(collateral, debt, seized)
+        gain = view.usd_wad(debt, max(0, proceeds - repay))
+        fee = view.usd_wad(self._fee_asset, self._maker.bid(view, key) * DECLARED_GAS["liquidate"])
+        if proceeds <= repay or gain < self._floor + fee:
+            return None
+        if collateral != debt:
+            curves.sell(collateral, debt, seized, proceeds)
+        self._committed[key] = (debt, repay)
+        tokens = self._world.tokens
+        least = self._floor * 10 ** self._world.decimals[debt] // view.external_wad(debt)
+        executor = self._world.liquidation_executor
+        data = executor.encode(
+            "liquidate",
+            venue.venue.market.address,
+            venue.venue.accounts[quote.account],
+            tokens[collateral].address,
+            tokens[debt].address,
+            repay,
+            least,
+        )
+        return self._maker.order(view, "liquidate", key, executor.address, data)

@@ -1,0 +1,133 @@
+"""Block ordering: which waiting orders enter the next block, and in which order.
+
+A block holds orders up to a limit of declared gas. An order whose bid is below the block's
+background bid (the price at which traffic from outside fills blocks) waits, and so does one
+that no longer fits; an order past its term expires. Nothing is dropped without a record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from harness import rng
+from harness.orders import Order
+
+
+class BlockOrdering(Protocol):
+    """Plug point: the order in which a block builder considers the orders that may enter."""
+
+    def arrange(self, orders: Sequence[Order], seed: int, block: int) -> list[Order]:
+        """The same orders, first considered first; may depend on seed and block only."""
+        ...
+
+
+class FeeAuction:
+    """Highest bid first; equal bids by a draw that no sender can influence."""
+
+    def arrange(self, orders: Sequence[Order], seed: int, block: int) -> list[Order]:
+        return sorted(
+            orders,
+            key=lambda order: (
+                -order.bid,
+                rng.draw(seed, "fee-auction", order.agent, block, order.key),
+            ),
+        )
+
+
+class RandomOrder:
+    """Every order has the same chance of every place, whatever it bids."""
+
+    def arrange(self, orders: Sequence[Order], seed: int, block: int) -> list[Order]:
+        return sorted(
+            orders,
+            key=lambda order: rng.draw(seed, "random-order", order.agent, block, order.key),
+        )
+
+
+class Adversarial:
+    """Liquidations last and arbitrage first, the worst order for a market's safety.
+
+    A builder that trades for itself moves the price before it lets liquidators in, and lets
+    borrowers who could still save themselves wait behind both.
+    """
+
+    RANK: ClassVar[Mapping[str, int]] = {"arbitrage": 0, "liquidate": 1}
+
+    def arrange(self, orders: Sequence[Order], seed: int, block: int) -> list[Order]:
+        return sorted(
+            orders,
+            key=lambda order: (
+                self.RANK.get(order.action, 2),
+                -order.bid,
+                rng.draw(seed, "adversarial", order.agent, block, order.key),
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What the builder did with the orders: each of them is in exactly one of the three."""
+
+    included: list[Order]
+    waiting: list[Order]
+    expired: list[Order]
+
+
+def select(
+    ordering: BlockOrdering,
+    orders: Iterable[Order],
+    *,
+    block: int,
+    seed: int,
+    gas_limit: int,
+    background_bid: int,
+    can_pay: Callable[[bytes, int], bool],
+) -> Selection:
+    """Fills one block.
+
+    ``can_pay(sender, fees)`` says whether the sender's fee balance covers the fees of all its
+    orders in this block.
+    """
+    candidates: list[Order] = []
+    waiting: list[Order] = []
+    expired: list[Order] = []
+    for order in orders:
+        if order.expires < block:
+            expired.append(order)
+        elif order.available > block or order.bid < background_bid:
+            waiting.append(order)
+        else:
+            candidates.append(order)
+    included: list[Order] = []
+    spent: dict[bytes, int] = {}
+    free = gas_limit
+    for order in ordering.arrange(candidates, seed, block) if candidates else ():
+        sender = order.transaction.sender
+        fees = spent.get(sender, 0) + order.fee
+        if order.gas > free or not can_pay(sender, fees):
+            waiting.append(order)
+            continue
+        spent[sender] = fees
+        free -= order.gas
+        included.append(order)
+    return Selection(included, waiting, expired)
+
+
+def merge(waiting: Sequence[Order], new: Iterable[Order]) -> list[Order]:
+    """Waiting orders together with new ones.
+
+    A new order with the agent and key of a waiting one only raises that one's bid, as a
+    replacement in a mempool does; it is not a second order.
+    """
+    by_key = {(order.agent, order.key): order for order in waiting}
+    merged = list(waiting)
+    for order in new:
+        held = by_key.get((order.agent, order.key))
+        if held is None:
+            merged.append(order)
+            by_key[order.agent, order.key] = order
+        elif order.bid > held.bid:
+            held.bid = order.bid
+    return merged

@@ -1,0 +1,238 @@
+"""The summary object: the figures of a run and its twin that every command and report uses.
+
+USD figures are sums of integers in WAD, divided once at the end; ``exact`` holds integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from harness.scenario import PRICE_UNIT, Scenario
+from harness.trace import LiquidationRow, Trace, VenueBlock
+from harness.world import World
+
+WAD = 10**18
+
+
+def usd(amount_wad: int) -> float:
+    """A USD amount in WAD as a number."""
+    return amount_wad / WAD
+
+
+def _ratio(value: int, base: int) -> float | None:
+    return value / base if base else None
+
+
+def _repaid(rows: Iterable[LiquidationRow]) -> int:
+    return sum(row.repaid_usd for row in rows)
+
+
+def transactions(run: Trace) -> dict[str, int]:
+    """Agents' orders by what became of them; ``sent`` counts all, those still waiting included."""
+    rows = [row for row in run.transactions if row.agent != "builder"]
+    counted = {"succeeded": 0, "reverted": 0, "expired": 0, "pending": 0}
+    for row in rows:
+        counted[row.status] += 1
+    return {
+        "sent": len(rows),
+        "succeeded": counted["succeeded"],
+        "reverted": counted["reverted"],
+        "expired": counted["expired"],
+    }
+
+
+def prices(run: Trace, twin: Trace) -> dict[str, dict[str, float]]:
+    """Outside prices of the run, and their extremes in the twin, where no forced trade moved
+    them."""
+    figures = {}
+    for symbol in run.blocks[0].external:
+        path = [block.external[symbol] for block in run.blocks]
+        undisturbed = [block.external[symbol] for block in twin.blocks]
+        figures[symbol] = {
+            "start": path[0] / PRICE_UNIT,
+            "low": min(path) / PRICE_UNIT,
+            "high": max(path) / PRICE_UNIT,
+            "end": path[-1] / PRICE_UNIT,
+            "exogenous_low": min(undisturbed) / PRICE_UNIT,
+            "exogenous_high": max(undisturbed) / PRICE_UNIT,
+        }
+    return figures
+
+
+def liquidator_profit(run: Trace, world: World, scenario: Scenario) -> int:
+    """Proceeds less repayment of every liquidation, at the outside price of its block, less the
+    fees liquidators paid, at the outside price at the end; USD WAD, rounded down."""
+    scale = WAD // PRICE_UNIT
+    total = 0
+    names = set()
+    for row in run.liquidations:
+        names.add(row.liquidator)
+        price = run.blocks[row.block].external[row.debt] * scale
+        if row.trade or row.proceeds:
+            total += (row.proceeds - row.repaid) * price // 10 ** world.decimals[row.debt]
+    names |= {row.agent for row in run.transactions if row.action == "liquidate"}
+    fee_asset = scenario.block_space.fee_asset
+    fee_price = run.blocks[-1].external[fee_asset] * scale
+    fees = sum(fee for agent, fee in run.fees.items() if agent in names)
+    return total - fees * fee_price // 10 ** world.decimals[fee_asset]
+
+
+def liquidations(run: Trace, world: World, scenario: Scenario) -> dict[str, Any]:
+    """Count and values of all liquidations, and by venue."""
+
+    def figures(rows: Sequence[LiquidationRow]) -> dict[str, Any]:
+        return {
+            "count": len(rows),
+            "repaid_usd": usd(_repaid(rows)),
+            "seized_usd": usd(sum(row.seized_usd for row in rows)),
+        }
+
+    return {
+        **figures(run.liquidations),
+        "liquidator_profit_usd": usd(liquidator_profit(run, world, scenario)),
+        "by_venue": {
+            name: figures([row for row in run.liquidations if row.venue == name])
+            for name in world.venues
+        },
+    }
+
+
+def cascade(run: Trace, twin: Trace) -> dict[str, Any]:
+    """Waves, amplification against the twin, and the branching ratio by value."""
+    waves: dict[int, list[LiquidationRow]] = {}
+    for row in run.liquidations:
+        waves.setdefault(row.wave, []).append(row)
+    amplification = _ratio(_repaid(run.liquidations), _repaid(twin.liquidations))
+    return {
+        "waves": [
+            {"wave": wave, "count": len(waves[wave]), "repaid_usd": usd(_repaid(waves[wave]))}
+            for wave in sorted(waves)
+        ],
+        "max_wave": max(waves) if waves else None,
+        "amplification": amplification,
+        "endogenous_share": 1 - 1 / amplification if amplification else None,
+        "branching_ratio": _ratio(_repaid(waves.get(1, [])), _repaid(waves.get(0, []))),
+    }
+
+
+def margin_calls(run: Trace) -> dict[str, int]:
+    """Episodes below the call level, and how their holders answered."""
+    outcomes = [call.outcome for calls in run.calls.values() for call in calls]
+    return {
+        "count": len(outcomes),
+        "met": outcomes.count("met"),
+        "reduced": outcomes.count("reduced"),
+        "ignored": outcomes.count("ignored"),
+    }
+
+
+def solvency(run: Trace, world: World) -> dict[str, Any]:
+    """Insolvency and what it is made of, in all and by venue.
+
+    A deficit is carried by the market's reserves in that asset as far as they go, and by its
+    suppliers beyond. Nothing is charged to anybody before they withdraw, so ``socialized_loss``
+    is what the reserves cannot cover. Insurance fund and deleveraging do not exist in a pooled
+    lending market.
+    """
+    last = run.blocks[-1]
+    totals = dict.fromkeys(_SOLVENCY, 0)
+    by_venue = {}
+    for name, state in last.venues.items():
+        figures = _venue_solvency(state, _prices(run, world, name), _units(world, name))
+        for field in _SOLVENCY:
+            totals[field] += figures[field]
+        by_venue[name] = {f"{field}_usd": usd(amount) for field, amount in figures.items()}
+    return {
+        **{f"{field}_usd": usd(amount) for field, amount in totals.items()},
+        "insurance_fund_usd": None,
+        "adl_usd": None,
+        "by_venue": by_venue,
+    }
+
+
+_SOLVENCY = (
+    "insolvency",
+    "bad_debt",
+    "shortfall_market",
+    "shortfall_liquidation",
+    "shortfall_oracle",
+    "deficit",
+    "socialized_loss",
+)
+
+
+def _prices(run: Trace, world: World, venue: str) -> list[int]:
+    """Outside prices (WAD) of a venue's assets at the end."""
+    scale = WAD // PRICE_UNIT
+    return [run.blocks[-1].external[symbol] * scale for symbol in world.venues[venue].assets]
+
+
+def _units(world: World, venue: str) -> list[int]:
+    return [10**places for places in world.venues[venue].decimals]
+
+
+def _venue_solvency(
+    state: VenueBlock, prices_wad: Sequence[int], units: Sequence[int]
+) -> dict[str, int]:
+    deficit = uncovered = 0
+    for asset, price, unit in zip(state.states, prices_wad, units, strict=True):
+        deficit += asset.deficit * price // unit
+        uncovered += max(0, asset.deficit - asset.reserves) * price // unit
+    return {
+        "insolvency": state.bad_debt + state.shortfall_market,
+        "bad_debt": state.bad_debt,
+        "shortfall_market": state.shortfall_market,
+        "shortfall_liquidation": state.shortfall_liquidation,
+        "shortfall_oracle": state.shortfall_oracle,
+        "deficit": deficit,
+        "socialized_loss": uncovered,
+        "carried_by_reserves": deficit - uncovered,
+        "carried_by_suppliers": uncovered,
+    }
+
+
+def exact(run: Trace, world: World, scenario: Scenario) -> dict[str, dict[str, str]]:
+    """Integers in base units by token."""
+    sums: dict[str, dict[str, int]] = {
+        "liquidations.repaid": {},
+        "liquidations.seized": {},
+        "solvency.bad_debt": {},
+        "solvency.deficit": {},
+        "fees.paid": {},
+    }
+
+    def add(path: str, token: str, amount: int) -> None:
+        sums[path][token] = sums[path].get(token, 0) + amount
+
+    for row in run.liquidations:
+        add("liquidations.repaid", row.debt, row.repaid)
+        add("liquidations.seized", row.collateral, row.seized)
+    for bad in run.bad_debts:
+        add("solvency.bad_debt", bad.asset, bad.amount)
+    for name, state in run.blocks[-1].venues.items():
+        for symbol, asset in zip(world.venues[name].assets, state.states, strict=True):
+            add("solvency.deficit", symbol, asset.deficit)
+    add("fees.paid", scenario.block_space.fee_asset, sum(run.fees.values()))
+    return {
+        path: {token: str(amount) for token, amount in amounts.items()}
+        for path, amounts in sums.items()
+    }
+
+
+def vacuous(run: Trace, scenario: Scenario) -> str | None:
+    """Why a run proves nothing, or None: no price moved at a feed, nobody was called, or nothing
+    was liquidated, although the scenario does not expect quiet."""
+    if scenario.expect == "quiet":
+        return None
+    answers: Mapping[str, set[int]] = {
+        symbol: {block.feeds[symbol].price for block in run.blocks}
+        for symbol in run.blocks[0].feeds
+    }
+    if all(len(values) == 1 for values in answers.values()):
+        return "no feed's price moved"
+    if not any(run.calls.values()):
+        return "no account was called"
+    if not run.liquidations:
+        return "nothing was liquidated"
+    return None

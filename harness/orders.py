@@ -1,0 +1,54 @@
+"""What agents return: orders, that is transactions with a fee bid and a term.
+
+Declared gas orders and fills blocks and prices fees; it is apart from the generous limit a
+transaction executes with, so that all engines include the same transactions although they
+count gas differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.engine.base import Transaction
+
+#: Gas an action declares: what it used on py-evm, which counts gas exactly, rounded up to the
+#: next thousand. ``tests/unit/test_declared_gas.py`` measures every entry again.
+DECLARED_GAS: Mapping[str, int] = {
+    "publish": 60_000,
+    "transmit": 100_000,
+    "arbitrage": 350_000,
+    "liquidate": 600_000,
+    "top_up": 250_000,
+    "deleverage": 600_000,
+}
+
+
+@dataclass(slots=True)
+class Order:
+    """A transaction offered to the block builder.
+
+    action: name in DECLARED_GAS, kept in the transactions table
+    agent: who sends it
+    key: what it is about; a later order with the same agent and key replaces the bid of a
+        waiting one
+    bid: wei of the fee asset per unit of declared gas
+    observed: last block whose state the agent had seen
+    available: first block that may include it
+    expires: last block that may include it
+    """
+
+    transaction: Transaction
+    action: str
+    agent: str
+    key: str
+    gas: int
+    bid: int
+    observed: int
+    available: int
+    expires: int
+
+    @property
+    def fee(self) -> int:
+        """Wei of the fee asset, paid whether the transaction succeeds or reverts."""
+        return self.gas * self.bid

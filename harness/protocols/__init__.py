@@ -1,0 +1,1 @@
+"""Adapters to contract systems: each deploys, acts on and reads one kind of venue."""

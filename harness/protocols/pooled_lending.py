@@ -1,0 +1,415 @@
+"""The pooled lending market: set-up, a cache of raw position words, and exact reads.
+
+The cache is not a second set of books. It holds the scaled words as the chain packs them, is
+refreshed for every account an event names, and only finds candidates: whatever is acted on or
+reported is read from the lens, in integers, for those candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.accounts import account
+from harness.contracts import WORD, Contract
+from harness.engine.base import Engine, Receipt
+from harness.population import Position
+from harness.scenario import (
+    LendingAsset,
+    PooledLending,
+    PoolSpotFeed,
+    PushFeed,
+    Scenario,
+    base_units,
+    rate_ray,
+    usd_wad,
+)
+from harness.setup import Setup
+
+RAY = 10**27
+WAD = 10**18
+BPS = 10_000
+MAX_UINT = (1 << 256) - 1
+NO_CAP = (1 << 128) - 1
+
+#: Where borrowers send what they borrowed: it leaves the scenario.
+OUTSIDE = account("outside").address
+
+Floats = NDArray[np.float64]
+
+
+class AssetState(NamedTuple):
+    """One asset of the market at the last block; amounts in base units, indexes in RAY."""
+
+    cash: int
+    total_claims: int
+    total_debt: int
+    reserves: int
+    deficit: int
+    supply_index: int
+    borrow_index: int
+    total_scaled_supply: int
+    total_scaled_debt: int
+    price_wad: int
+
+
+class Quote(NamedTuple):
+    """What liquidating an account now would do at most: its largest debt against its largest
+    collateral. ``max_repay`` and ``seized`` are base units of asset numbers ``debt`` and
+    ``collateral``."""
+
+    account: int
+    health_factor: int
+    collateral: int
+    debt: int
+    max_repay: int
+    seized: int
+
+
+class Holding(NamedTuple):
+    """An account's part in one asset: base units, and USD WAD at the market's price; claims and
+    what counts of them (``threshold_usd``) rounded down, debt up."""
+
+    claims: int
+    debt: int
+    threshold_usd: int
+    debt_usd: int
+
+
+class Shortfall(NamedTuple):
+    """Unrealised losses at given prices in USD WAD: debt over collateral, and debt over what
+    liquidation pays for it, collateral / (1 + bonus)."""
+
+    market: int
+    liquidation: int
+
+
+def _words(data: bytes) -> list[int]:
+    """A returned ``uint256[]`` as integers."""
+    return [int.from_bytes(data[at : at + WORD], "big") for at in range(2 * WORD, len(data), WORD)]
+
+
+def _halves(data: bytes) -> tuple[Floats, Floats]:
+    """The upper and lower 128 bits of every word of a returned ``uint256[]``, as floats."""
+    quarters = np.frombuffer(data, ">u8", offset=2 * WORD).reshape(-1, 4).astype(np.float64)
+    shift = float(1 << 64)
+    return quarters[:, 0] * shift + quarters[:, 1], quarters[:, 2] * shift + quarters[:, 3]
+
+
+def address_of(position: Position) -> bytes:
+    """The account that holds a position."""
+    return account(position.population, position.index).address
+
+
+def _ratio(collateral: Floats, debt: Floats) -> Floats:
+    """Collateral / debt, infinite where there is no debt."""
+    return np.divide(collateral, debt, out=np.full(debt.shape, np.inf), where=debt > 0)
+
+
+class PooledLendingVenue:
+    """A deployed market with its accounts.
+
+    Account and asset numbers are positions in ``accounts`` and ``assets``.
+    """
+
+    def __init__(
+        self,
+        spec: PooledLending,
+        market: Contract,
+        lens: Contract,
+        positions: Sequence[Position],
+        suppliers: Sequence[bytes],
+        decimals: Sequence[int],
+    ) -> None:
+        self.name = spec.name
+        self.spec = spec
+        self.market = market
+        self.lens = lens
+        self.assets = tuple(listing.symbol for listing in spec.assets)
+        self.decimals = tuple(decimals)
+        self.positions = tuple(positions)
+        self.accounts = tuple(address_of(position) for position in positions)
+        self.number_of = {address: i for i, address in enumerate(self.accounts)}
+        self.suppliers = tuple(suppliers)
+        self._units = np.array([10.0**places for places in decimals])
+        self._thresholds = np.array([a.liquidation_threshold_bps / BPS for a in spec.assets])
+        self._bonuses = np.array([1 + a.liquidation_bonus_bps / BPS for a in spec.assets])
+        self._claims: Floats = np.zeros((len(self.accounts), len(self.assets)))
+        self._debts: Floats = np.zeros((len(self.accounts), len(self.assets)))
+        self._states_call = lens.encode("assetStates", market.address)
+        topics = {event.name: topic for topic, event in market.artifact.events.items()}
+        self._account_topic = {
+            topics["Supply"]: 3,
+            topics["Withdraw"]: 2,
+            topics["Borrow"]: 2,
+            topics["Repay"]: 3,
+            topics["Liquidate"]: 1,
+            topics["ClaimsSeized"]: 3,
+        }
+
+    @property
+    def people(self) -> tuple[bytes, ...]:
+        """Everyone with a claim or a debt here at the start."""
+        return self.accounts + self.suppliers
+
+    # --- reading -------------------------------------------------------------------------
+
+    def states(self, engine: Engine) -> list[AssetState]:
+        """Every asset's books at the last block."""
+        words = _words(engine.call(self.lens.address, self._states_call))
+        width = len(AssetState._fields)
+        return [AssetState(*words[i : i + width]) for i in range(0, len(words), width)]
+
+    def refresh(self, engine: Engine, numbers: Iterable[int] | None = None) -> None:
+        """Reads the scaled words of these accounts, of all of them by default."""
+        chosen = range(len(self.accounts)) if numbers is None else sorted(numbers)
+        if not chosen:
+            return
+        data = self._ask(engine, "scaledPositions", chosen)
+        claims, debts = _halves(data)
+        shape = (len(chosen), len(self.assets))
+        rows = list(chosen)
+        self._claims[rows] = claims.reshape(shape)
+        self._debts[rows] = debts.reshape(shape)
+
+    def touched(self, receipts: Sequence[Receipt]) -> set[int]:
+        """The numbers of the accounts that the market's events name."""
+        found: set[int] = set()
+        address = self.market.address
+        for receipt in receipts:
+            for log in receipt.logs:
+                if log.address == address:
+                    place = self._account_topic.get(log.topics[0])
+                    if place is not None:
+                        number = self.number_of.get(log.topics[place][12:])
+                        if number is not None:
+                            found.add(number)
+        return found
+
+    def health(self, states: Sequence[AssetState], prices_wad: Sequence[int]) -> Floats:
+        """Health factors of all accounts from the cache, infinite without debt; to find
+        candidates only."""
+        claims_usd, debt_usd = self._usd(states, prices_wad)
+        return _ratio(claims_usd @ self._thresholds, debt_usd.sum(axis=1))
+
+    def position_words(self, number: int, states: Sequence[AssetState]) -> tuple[int, ...]:
+        """An account's balances (claims << 128 | debt) from the cache, good to about 15 digits."""
+        claims, debts = self._claims[number], self._debts[number]
+        return tuple(
+            int(claims[i] * (state.supply_index / RAY)) << 128
+            | int(debts[i] * (state.borrow_index / RAY))
+            for i, state in enumerate(states)
+        )
+
+    def debt_of(self, number: int, asset: int, state: AssetState) -> int:
+        """An account's debt in one asset from the cache, good to about 15 digits."""
+        return int(self._debts[number, asset] * (state.borrow_index / RAY))
+
+    def cover(self, states: Sequence[AssetState], prices_wad: Sequence[int]) -> Floats:
+        """Collateral / (1 + bonus) over debt of all accounts at given prices, infinite without
+        debt; below 1 there is a liquidation shortfall. To find candidates only."""
+        claims_usd, debt_usd = self._usd(states, prices_wad)
+        return _ratio((claims_usd / self._bonuses).sum(axis=1), debt_usd.sum(axis=1))
+
+    def health_factors(self, engine: Engine, numbers: Sequence[int]) -> list[int]:
+        """Exact health factors (WAD) at the market's own prices."""
+        if not len(numbers):
+            return []
+        return _words(self._ask(engine, "healthFactors", numbers))
+
+    def holdings(self, engine: Engine, number: int, prices_wad: Sequence[int]) -> list[Holding]:
+        """One account's exact position, valued at these prices."""
+        words = _words(self._ask(engine, "positions", [number]))
+        holdings = []
+        for place, word in enumerate(words):
+            claims, debt = word >> 128, word & NO_CAP
+            unit = 10 ** self.decimals[place]
+            threshold = self.spec.assets[place].liquidation_threshold_bps
+            price = prices_wad[place]
+            holdings.append(
+                Holding(
+                    claims,
+                    debt,
+                    claims * price * threshold // (unit * BPS),
+                    -(-debt * price // unit),
+                )
+            )
+        return holdings
+
+    def quotes(self, engine: Engine, numbers: Sequence[int]) -> list[Quote]:
+        """Exact liquidation quotes of the accounts among these that can be liquidated."""
+        if not len(numbers):
+            return []
+        words = _words(self._ask(engine, "liquidationQuotes", numbers))
+        quotes = []
+        for place, number in enumerate(numbers):
+            health, collateral, debt, repay, seized = words[5 * place : 5 * place + 5]
+            if health < WAD and repay:
+                quotes.append(Quote(int(number), health, collateral, debt, repay, seized))
+        return quotes
+
+    def shortfall(
+        self, engine: Engine, numbers: Sequence[int], prices_wad: Sequence[int]
+    ) -> Shortfall:
+        """Exact shortfalls of these accounts at given prices."""
+        if not len(numbers):
+            return Shortfall(0, 0)
+        addresses = [self.accounts[i] for i in numbers]
+        data = engine.call(
+            self.lens.address,
+            self.lens.encode("shortfallAt", self.market.address, addresses, list(prices_wad)),
+        )
+        decoded = self.lens.decode("shortfallAt", data)
+        return Shortfall(decoded[0], decoded[1])
+
+    def final_words(self, engine: Engine) -> bytes:
+        """The packed books of the market and position words of everyone, for the digest."""
+        words = self.lens.encode("scaledPositions", self.market.address, list(self.people))
+        return engine.call(self.lens.address, self._states_call) + engine.call(
+            self.lens.address, words
+        )
+
+    def _ask(self, engine: Engine, function: str, numbers: Iterable[Any]) -> bytes:
+        addresses = [self.accounts[i] for i in numbers]
+        return engine.call(
+            self.lens.address, self.lens.encode(function, self.market.address, addresses)
+        )
+
+    def _usd(
+        self, states: Sequence[AssetState], prices_wad: Sequence[int]
+    ) -> tuple[Floats, Floats]:
+        prices = np.array([price / WAD for price in prices_wad]) / self._units
+        supply = prices * np.array([state.supply_index / RAY for state in states])
+        borrow = prices * np.array([state.borrow_index / RAY for state in states])
+        return self._claims * supply, self._debts * borrow
+
+
+def deploy_pooled_lending(
+    setup: Setup,
+    spec: PooledLending,
+    positions: Sequence[Position],
+    *,
+    tokens: Mapping[str, Contract],
+    feeds: Mapping[str, Contract],
+    decimals: Mapping[str, int],
+    scenario: Scenario,
+    deleverage_executor: Contract,
+    mint: Callable[[str, bytes, int], None],
+    approve: Callable[[str, bytes, Contract], None],
+    seeder: bytes,
+    admin: bytes,
+) -> PooledLendingVenue:
+    """Deploys a market, its lens and its suppliers, and opens the positions.
+
+    Positions may start anywhere up to the liquidation threshold, as prices leave them, although
+    a borrower may go no further than the LTV: the LTV is set to the threshold while they open.
+    """
+    market = setup.deploy(
+        "PooledMarket",
+        admin,
+        (
+            spec.close_factor_bps,
+            usd_wad(spec.full_close_health_factor),
+            usd_wad(spec.full_close_below_usd),
+            usd_wad(spec.min_leftover_usd),
+        ),
+    )
+    lens = setup.deploy("LendingLens")
+    for listing in spec.assets:
+        opening = listing.liquidation_threshold_bps
+        config = _asset_config(listing, scenario, tokens, feeds, decimals, ltv_bps=opening)
+        setup.send(admin, market, "listAsset", config)
+    suppliers = _supply(
+        setup, spec, market, tokens, decimals, positions, mint=mint, approve=approve, seeder=seeder
+    )
+    for position in positions:
+        owner = address_of(position)
+        for symbol, amount in position.supplied:
+            setup.send(seeder, market, "supply", tokens[symbol].address, amount, owner)
+        for symbol, amount in position.borrowed:
+            token = tokens[symbol].address
+            setup.send(owner, market, "borrow", token, amount, owner, OUTSIDE)
+        for symbol, amount in position.cash:
+            mint(symbol, owner, amount)
+            approve(symbol, owner, market)
+        if position.action == "deleverage":
+            setup.send(owner, market, "setOperator", deleverage_executor.address, True)
+    for listing in spec.assets:
+        if listing.ltv_bps != listing.liquidation_threshold_bps:
+            config = _asset_config(
+                listing, scenario, tokens, feeds, decimals, ltv_bps=listing.ltv_bps
+            )
+            setup.send(admin, market, "setAssetConfig", config)
+    return PooledLendingVenue(
+        spec, market, lens, positions, suppliers, [decimals[a.symbol] for a in spec.assets]
+    )
+
+
+def _asset_config(
+    listing: LendingAsset,
+    scenario: Scenario,
+    tokens: Mapping[str, Contract],
+    feeds: Mapping[str, Contract],
+    decimals: Mapping[str, int],
+    *,
+    ltv_bps: int,
+) -> tuple[Any, ...]:
+    feed = scenario.asset(listing.symbol).feed
+    if not isinstance(feed, PushFeed | PoolSpotFeed):
+        raise TypeError(f"{listing.symbol} has no feed")  # validation refuses such a scenario
+    places = decimals[listing.symbol]
+
+    def cap(tokens_allowed: float | None) -> int:
+        return NO_CAP if tokens_allowed is None else base_units(tokens_allowed, places)
+
+    return (
+        tokens[listing.symbol].address,
+        feeds[listing.symbol].address,
+        feed.max_age_s,
+        base_units(feed.min_answer_usd, feed.decimals),
+        base_units(feed.max_answer_usd, feed.decimals),
+        ltv_bps,
+        listing.liquidation_threshold_bps,
+        listing.liquidation_bonus_bps,
+        listing.protocol_share_bps,
+        listing.reserve_factor_bps,
+        cap(listing.supply_cap),
+        cap(listing.borrow_cap),
+        rate_ray(listing.base_rate),
+        rate_ray(listing.slope1),
+        rate_ray(listing.slope2),
+        rate_ray(listing.kink),
+    )
+
+
+def _supply(
+    setup: Setup,
+    spec: PooledLending,
+    market: Contract,
+    tokens: Mapping[str, Contract],
+    decimals: Mapping[str, int],
+    positions: Sequence[Position],
+    *,
+    mint: Callable[[str, bytes, int], None],
+    approve: Callable[[str, bytes, Contract], None],
+    seeder: bytes,
+) -> list[bytes]:
+    """Gives the seeder everything that will be supplied, and supplies the suppliers' part."""
+    needed = {a.symbol: base_units(a.supplied, decimals[a.symbol]) for a in spec.assets}
+    passive = {symbol: amount for symbol, amount in needed.items() if amount}
+    for position in positions:
+        for symbol, amount in position.supplied:
+            needed[symbol] += amount
+    for symbol, amount in needed.items():
+        if amount:
+            mint(symbol, seeder, amount)
+            approve(symbol, seeder, market)
+    suppliers = []
+    for symbol, amount in passive.items():
+        supplier = account(f"{spec.name}-supplier-{symbol}").address
+        suppliers.append(supplier)
+        setup.send(seeder, market, "supply", tokens[symbol].address, amount, supplier)
+    return suppliers

@@ -1,0 +1,340 @@
+"""Turns executed blocks into the rows of a trace: events, failures and lens reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from harness.agents.keeper import TopTransaction
+from harness.builder import Selection
+from harness.contracts import Contract, Event, decode_error
+from harness.engine.base import Block, Log, Receipt
+from harness.errors import EngineError
+from harness.orders import DECLARED_GAS, Order
+from harness.scenario import PoolSpotFeed, PushFeed, Scenario
+from harness.trace import (
+    BadDebtRow,
+    BlockRow,
+    CallState,
+    FeedPoint,
+    LiquidationRow,
+    Trace,
+    TradeRow,
+    TransactionRow,
+    VenueBlock,
+)
+from harness.view import View
+from harness.world import BUILDER, World
+
+WAD = 10**18
+
+Decoded = tuple[str, str, dict[str, Any]]
+
+
+class Recorder:
+    """Collects one pass: ``executed`` while the view still shows the state before the block,
+    ``block`` once it shows the state after."""
+
+    def __init__(self, world: World, scenario: Scenario, view: View) -> None:
+        self._world = world
+        self._view = view
+        self._space = scenario.block_space
+        self._spot_feeds = {
+            asset.symbol for asset in scenario.assets if isinstance(asset.feed, PoolSpotFeed)
+        }
+        self._feed_units = {
+            asset.symbol: 10**asset.feed.decimals
+            for asset in scenario.assets
+            if isinstance(asset.feed, PushFeed | PoolSpotFeed)
+        }
+        self.trace = Trace()
+        #: the last forced trade after each block, and what each feed's round in force had seen
+        self._trades_after = [0]
+        self._seen = dict.fromkeys(world.feeds, 0)
+        self._last_trade = 0
+        self._bad_debt = dict.fromkeys(world.venues, 0)
+        self._events: dict[tuple[bytes, bytes], tuple[str, Event]] = {}
+        for name, venue in world.venues.items():
+            self._watch(venue.market, name, "Liquidate", "BadDebt")
+        self._watch(world.router, "", "ForcedTrade")
+        self._watch(world.liquidation_executor, "", "LiquidationExecuted")
+        self._watch(world.fee_ledger, "", "FeeCharged")
+        self._venue_at = {venue.market.address: name for name, venue in world.venues.items()}
+
+    def _watch(self, contract: Contract, venue: str, *names: str) -> None:
+        for topic, event in contract.artifact.events.items():
+            if event.name in names:
+                self._events[contract.address, topic] = (venue, event)
+
+    def _decode(self, logs: Sequence[Log]) -> list[Decoded]:
+        decoded = []
+        for log in logs:
+            known = self._events.get((log.address, log.topics[0])) if log.topics else None
+            if known is not None:
+                venue, event = known
+                decoded.append((event.name, venue, event.decode(log)))
+        return decoded
+
+    # --- a block's transactions ----------------------------------------------------------
+
+    def executed(
+        self,
+        index: int,
+        block: Block,
+        receipts: Sequence[Receipt],
+        top: Sequence[TopTransaction],
+        chosen: Selection,
+    ) -> None:
+        """Records what a block's transactions did, and which orders expired."""
+        for place, entry in enumerate(top):
+            self._record_top(index, place, entry, receipts[place])
+        first = len(top)
+        for place, order in enumerate(chosen.included, first):
+            receipt = receipts[place]
+            status = "succeeded" if receipt.status else "reverted"
+            reason = "" if receipt.status else decode_error(receipt.output or b"")
+            self.trace.transactions.append(_order_row(order, index, place, status, reason))
+            if receipt.status:
+                self._record_events(index, place, order, self._decode(receipt.logs))
+        if chosen.included:
+            self._record_fees(index, block, receipts[-1], chosen.included)
+        self.trace.transactions += [
+            _order_row(order, index, -1, "expired", self._why_waiting(order))
+            for order in chosen.expired
+        ]
+        self._trades_after.append(self._last_trade)
+
+    def _why_waiting(self, order: Order) -> str:
+        """Why an order never entered a block, as far as its last block shows."""
+        clock_seconds = self._view.seconds
+        if order.bid < self._space.background_bid_wei(clock_seconds):
+            return "bid below the background bid"
+        if self._view.fee_balance(order.transaction.sender) < order.fee:
+            return "fee balance too small"
+        return "no room in the block"
+
+    def _record_top(self, index: int, place: int, entry: TopTransaction, receipt: Receipt) -> None:
+        sent = entry.transaction
+        reason = "" if receipt.status else decode_error(receipt.output or b"")
+        self.trace.transactions.append(
+            TransactionRow(
+                block=index,
+                place=place,
+                agent=entry.agent,
+                action=entry.action,
+                key=entry.key,
+                sender=sent.sender,
+                to=sent.to,
+                data=sent.data,
+                observed=entry.observed,
+                available=index,
+                bid=0,
+                gas=DECLARED_GAS[entry.action],
+                status="succeeded" if receipt.status else "reverted",
+                reason=reason,
+            )
+        )
+        if receipt.status and entry.action == "transmit":
+            self._seen[entry.key] = self._trades_after[entry.observed]
+
+    def _record_events(
+        self, index: int, place: int, order: Order, events: Sequence[Decoded]
+    ) -> None:
+        liquidation: LiquidationRow | None = None
+        for name, venue, fields in events:
+            if name == "Liquidate":
+                liquidation = self._liquidation(index, place, order, venue, fields)
+                self.trace.liquidations.append(liquidation)
+            elif name == "BadDebt":
+                self._record_bad_debt(index, venue, fields)
+            elif name == "ForcedTrade":
+                trade = self._trade(index, place, order, fields)
+                self._last_trade = trade.id
+                self.trace.trades.append(trade)
+                if liquidation is not None:
+                    liquidation.trade = trade.id
+            elif name == "LiquidationExecuted" and liquidation is not None:
+                liquidation.proceeds = fields["proceeds"]
+
+    def _liquidation(
+        self, index: int, place: int, order: Order, venue: str, fields: dict[str, Any]
+    ) -> LiquidationRow:
+        handle = self._world.venues[venue]
+        number = handle.number_of.get(fields["account"], -1)
+        symbols = self._world.symbols
+        return LiquidationRow(
+            block=index,
+            place=place,
+            venue=venue,
+            account=number,
+            liquidator=order.agent,
+            collateral=symbols[fields["collateralAsset"]],
+            debt=symbols[fields["debtAsset"]],
+            repaid=fields["repaid"],
+            seized=fields["seized"],
+            protocol_fee=fields["protocolFee"],
+            repaid_usd=fields["repaidUsdWad"],
+            seized_usd=fields["seizedUsdWad"],
+            health_factor=fields["healthFactorBefore"],
+            position=fields["positionBefore"],
+            prices=fields["prices"],
+            unhealthy_since=self._view.venues[venue].unhealthy_since.get(number, index),
+            feed_trades=self._feed_trades(handle.assets),
+        )
+
+    def _trade(self, index: int, place: int, order: Order, fields: dict[str, Any]) -> TradeRow:
+        pool = self._world.pools_at[fields["pool"]]
+        symbols = self._world.symbols
+        sold = symbols[fields["tokenIn"]]
+        venue = self._venue_at.get(fields["origin"], "")
+        number = -1
+        if venue:
+            number = self._world.venues[venue].number_of.get(fields["account"], -1)
+        return TradeRow(
+            id=fields["id"],
+            block=index,
+            place=place,
+            venue=venue,
+            account=number,
+            action=order.action,
+            sold=sold,
+            bought=pool.quote if sold == pool.base else pool.base,
+            amount_in=fields["amountIn"],
+            amount_out=fields["amountOut"],
+            spot_before=fields["spotBefore"],
+            spot_after=fields["spotAfter"],
+            call=self._call_state(venue, number) if order.action == "deleverage" else None,
+        )
+
+    def _feed_trades(self, assets: Sequence[str]) -> tuple[int, ...]:
+        """For each asset, the last forced trade that its feed shows now."""
+        return tuple(
+            self._last_trade if symbol in self._spot_feeds else self._seen[symbol]
+            for symbol in assets
+        )
+
+    def _call_state(self, venue: str, number: int) -> CallState | None:
+        state = self._view.venues[venue]
+        called = state.calls.open.get(number)
+        if called is None:
+            return None
+        return CallState(
+            called_since=called.block,
+            position=state.venue.position_words(number, state.states),
+            prices=tuple(state.oracle_prices),
+            feed_trades=self._feed_trades(state.venue.assets),
+        )
+
+    def _record_bad_debt(self, index: int, venue: str, fields: dict[str, Any]) -> None:
+        row = BadDebtRow(
+            block=index,
+            venue=venue,
+            account=self._world.venues[venue].number_of.get(fields["account"], -1),
+            asset=self._world.symbols[fields["asset"]],
+            amount=fields["assets"],
+            usd=fields["usdWad"],
+        )
+        self._bad_debt[venue] += row.usd
+        self.trace.bad_debts.append(row)
+
+    def _record_fees(
+        self, index: int, block: Block, receipt: Receipt, included: Sequence[Order]
+    ) -> None:
+        if not receipt.status:
+            reason = decode_error(receipt.output or b"")
+            raise EngineError(f"block {block.number}: fees could not be charged: {reason}")
+        sent = block.transactions[-1]
+        place = len(block.transactions) - 1
+        self.trace.transactions.append(
+            TransactionRow(
+                block=index,
+                place=place,
+                agent="builder",
+                action="charge",
+                key="",
+                sender=BUILDER,
+                to=sent.to,
+                data=sent.data,
+                observed=index - 1,
+                available=index,
+                bid=0,
+                gas=0,
+                status="succeeded",
+                reason="",
+            )
+        )
+        charged = [fields["fee"] for _, _, fields in self._decode(receipt.logs)]
+        for order, fee in zip(included, charged, strict=True):
+            self.trace.fees[order.agent] = self.trace.fees.get(order.agent, 0) + fee
+
+    # --- the state after a block ---------------------------------------------------------
+
+    def block(self, index: int, block: Block, digest: bytes) -> None:
+        """Records the state after a block."""
+        view = self._view
+        feeds = {
+            symbol: FeedPoint(
+                round_.answer * WAD // self._feed_units[symbol],
+                self._last_trade if symbol in self._spot_feeds else self._seen[symbol],
+            )
+            for symbol, round_ in view.feeds.items()
+        }
+        self.trace.blocks.append(
+            BlockRow(
+                index=index,
+                number=block.number,
+                timestamp=block.timestamp,
+                digest=digest,
+                external=dict(view.external),
+                feeds=feeds,
+                reserves=dict(view.reserves),
+                venues={name: self._venue_block(name) for name in view.venues},
+                waiting=len(view.mempool),
+                background_bid=view.background_bid,
+            )
+        )
+
+    def _venue_block(self, name: str) -> VenueBlock:
+        state = self._view.venues[name]
+        external = [self._view.external_wad(symbol) for symbol in state.venue.assets]
+        outside, oracle = state.shortfalls(external)
+        return VenueBlock(
+            states=tuple(state.states),
+            shortfall_market=outside.market,
+            shortfall_liquidation=outside.liquidation,
+            shortfall_oracle=oracle,
+            bad_debt=self._bad_debt[name],
+            unhealthy=len(state.unhealthy_since),
+            called=len(state.calls.open),
+        )
+
+    def finish(self, waiting: Sequence[Order], digest: bytes) -> Trace:
+        """Closes the trace: orders still waiting, margin calls, and the run's digest."""
+        last = self._view.index
+        self.trace.transactions += [
+            _order_row(order, last, -1, "pending", self._why_waiting(order)) for order in waiting
+        ]
+        for name, state in self._view.venues.items():
+            self.trace.calls[name] = [*state.calls.past, *state.calls.open.values()]
+        self.trace.digest = digest
+        return self.trace
+
+
+def _order_row(order: Order, block: int, place: int, status: str, reason: str) -> TransactionRow:
+    sent = order.transaction
+    return TransactionRow(
+        block=block,
+        place=place,
+        agent=order.agent,
+        action=order.action,
+        key=order.key,
+        sender=sent.sender,
+        to=sent.to,
+        data=sent.data,
+        observed=order.observed,
+        available=order.available,
+        bid=order.bid,
+        gas=order.gas,
+        status=status,
+        reason=reason,
+    )

@@ -1,0 +1,170 @@
+"""``run(scenario, seed)``: set-up, the twin, the run, and what they come to.
+
+Everything above the simulation, sweeps and comparisons included, calls only this.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.engine import default_engine, open_engine
+from harness.engine.base import Block, Engine
+from harness.engine.digest import DigestChain
+from harness.metrics import summary as figures
+from harness.metrics.waves import Terms, classify
+from harness.population import Position, build_population
+from harness.prices import build_paths
+from harness.scenario import PooledLending, Scenario
+from harness.setup import require_success
+from harness.simulation import simulate
+from harness.trace import Trace
+from harness.world import World, deploy
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run with its twin.
+
+    Attributes:
+        summary: the summary object, as ``harness run --json`` prints it
+        setup: the executed set-up blocks
+        setup_digests: the digest chain after each of them
+        run, twin: the two passes
+        paths: outside prices (8 decimals) without feedback, one for each block, by symbol
+    """
+
+    scenario: Scenario
+    seed: int
+    engine: str
+    summary: Mapping[str, Any]
+    setup: Sequence[Block]
+    setup_digests: Sequence[bytes]
+    world: World
+    run: Trace
+    twin: Trace
+    paths: Mapping[str, Sequence[int]]
+
+
+def run(scenario: Scenario, seed: int, engine: str | Engine | None = None) -> RunResult:
+    """Runs a scenario and its twin from the same snapshot.
+
+    engine: a name for ``open_engine``, or a fresh engine, which the caller closes; by default
+        the fastest there is
+
+    Raises:
+        ScenarioError: the scenario cannot be set up.
+        EngineError: the engine failed.
+        InvariantViolation: never; violations are part of the summary's checks.
+    """
+    if isinstance(engine, str) or engine is None:
+        opened = open_engine(engine) if engine else default_engine()
+        try:
+            return _run(scenario, seed, opened)
+        finally:
+            opened.close()
+    return _run(scenario, seed, engine)
+
+
+def _run(scenario: Scenario, seed: int, engine: Engine) -> RunResult:
+    began = time.perf_counter()
+    paths = {symbol: path.tolist() for symbol, path in build_paths(scenario, seed).items()}
+    start_prices = {symbol: path[0] for symbol, path in paths.items()}
+    world = deploy(scenario, start_prices, _by_venue(build_population(scenario, seed)))
+
+    blocks = world.setup.blocks(scenario.clock.start)
+    digests = DigestChain()
+    setup_digests = []
+    for block in blocks:
+        receipts = engine.execute(block)
+        require_success(block, receipts)
+        setup_digests.append(digests.add(block, receipts))
+
+    traces = []
+    for cut in (True, False):
+        token = engine.snapshot()
+        traces.append(
+            simulate(
+                engine,
+                world,
+                scenario,
+                paths,
+                seed,
+                first_number=len(blocks) + 1,
+                digest=digests.value,
+                cut=cut,
+            )
+        )
+        if cut:
+            engine.revert(token)
+    twin, main = traces
+    classify(main, twin, _terms(scenario, world))
+    return RunResult(
+        scenario=scenario,
+        seed=seed,
+        engine=engine.name,
+        summary=_summary(scenario, seed, engine.name, world, main, twin, began),
+        setup=blocks,
+        setup_digests=setup_digests,
+        world=world,
+        run=main,
+        twin=twin,
+        paths=paths,
+    )
+
+
+def _by_venue(positions: Sequence[Position]) -> dict[str, list[Position]]:
+    grouped: dict[str, list[Position]] = {}
+    for position in positions:
+        grouped.setdefault(position.venue, []).append(position)
+    return grouped
+
+
+def _terms(scenario: Scenario, world: World) -> dict[str, Terms]:
+    terms = {}
+    for spec in scenario.venues_of(PooledLending):
+        venue = world.venues[spec.name]
+        terms[spec.name] = Terms(
+            assets=venue.assets,
+            thresholds_bps=tuple(asset.liquidation_threshold_bps for asset in spec.assets),
+            units=tuple(10**places for places in venue.decimals),
+            call_levels=tuple(position.call_health_factor for position in venue.positions),
+        )
+    return terms
+
+
+def _summary(
+    scenario: Scenario,
+    seed: int,
+    engine: str,
+    world: World,
+    main: Trace,
+    twin: Trace,
+    began: float,
+) -> dict[str, Any]:
+    reason = figures.vacuous(main, scenario)
+    return {
+        "schema": 1,
+        "status": "complete",
+        "scenario": scenario.name,
+        "seed": seed,
+        "engine": engine,
+        "digest": "0x" + main.digest.hex(),
+        "blocks": scenario.clock.blocks,
+        "elapsed_s": round(time.perf_counter() - began, 3),
+        "warnings": [*scenario.warnings, *([f"vacuous: {reason}"] if reason else [])],
+        "transactions": figures.transactions(main),
+        "prices": figures.prices(main, twin),
+        "liquidations": figures.liquidations(main, world, scenario),
+        "cascade": figures.cascade(main, twin),
+        "margin_calls": figures.margin_calls(main),
+        "solvency": figures.solvency(main, world),
+        "contagion": None,
+        "checks": {"invariants": dict(main.invariants), "vacuous": reason is not None},
+        "exact": figures.exact(main, world, scenario),
+    }
+
+
+__all__ = ["RunResult", "run"]

@@ -1,0 +1,79 @@
+"""Set-up of a chain as one list of transactions, known before any of them runs.
+
+Addresses come from CREATE2, so every transaction of a set-up, calls to contracts that do not yet
+exist included, can be written down first. That makes the number of set-up blocks known, and with
+it the timestamp of each: the scenario's clock starts exactly when set-up ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from harness.accounts import DEPLOYER, create2_address, create_address
+from harness.contracts import Artifact, Contract, artifact, decode_error
+from harness.engine.base import Block, Receipt, Transaction
+from harness.errors import EngineError
+
+TRANSACTIONS_PER_BLOCK = 500
+
+
+class Setup:
+    """Collects the transactions that build a chain, in order.
+
+    ``transactions`` starts with the creation of the CREATE2 factory by the deployer account,
+    which makes nothing else, so that the factory has the same address on every engine.
+    ``contracts`` holds everything deployed, by address.
+    """
+
+    def __init__(self) -> None:
+        self._deployer = DEPLOYER.address
+        self._factory = Contract("Create2Factory", create_address(self._deployer, 0))
+        self._salts = 0
+        self.contracts: dict[bytes, Contract] = {}
+        self.transactions: list[Transaction] = [
+            Transaction(self._deployer, b"", artifact("Create2Factory").initcode())
+        ]
+
+    def deploy(self, name: str, *args: Any, compiled: Artifact | None = None) -> Contract:
+        """Deploys a contract through the factory; each call has a salt of its own."""
+        code = (artifact(name) if compiled is None else compiled).initcode(*args)
+        salt = self._salts.to_bytes(32, "big")
+        self._salts += 1
+        self.transactions.append(
+            Transaction(
+                self._deployer, self._factory.address, self._factory.encode("deploy", salt, code)
+            )
+        )
+        contract = Contract(
+            name, create2_address(self._factory.address, salt, code), compiled=compiled
+        )
+        self.contracts[contract.address] = contract
+        return contract
+
+    def send(self, sender: bytes, contract: Contract, function: str, *args: Any) -> None:
+        """Adds a call to a contract."""
+        self.transactions.append(
+            Transaction(sender, contract.address, contract.encode(function, *args))
+        )
+
+    def blocks(self, end: int) -> list[Block]:
+        """The set-up as blocks numbered from 1, a second apart, the last one second before ``end``
+        (epoch seconds)."""
+        size = TRANSACTIONS_PER_BLOCK
+        chunks = [
+            tuple(self.transactions[i : i + size]) for i in range(0, len(self.transactions), size)
+        ]
+        first = end - len(chunks)
+        return [Block(i + 1, first + i, chunk) for i, chunk in enumerate(chunks)]
+
+
+def require_success(block: Block, receipts: Sequence[Receipt]) -> None:
+    """Raises EngineError with the decoded reason if any transaction of a block failed."""
+    for index, receipt in enumerate(receipts):
+        if not receipt.status:
+            sent = block.transactions[index]
+            raise EngineError(
+                f"set-up transaction {index} of block {block.number} to 0x{sent.to.hex()} "
+                f"(call {sent.data[:4].hex()}) failed: {decode_error(receipt.output or b'')}"
+            )

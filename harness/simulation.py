@@ -1,0 +1,180 @@
+"""The block loop: one pass of a scenario over a deployed world, read from the chain as it goes."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+from harness.agents import (
+    Agent,
+    ArbitrageurAgent,
+    BorrowerAgent,
+    Context,
+    Keeper,
+    LiquidatorAgent,
+    Publisher,
+)
+from harness.agents.borrower import BORROWERS
+from harness.agents.keeper import TopTransaction
+from harness.builder import (
+    Adversarial,
+    BlockOrdering,
+    FeeAuction,
+    RandomOrder,
+    Selection,
+    merge,
+    select,
+)
+from harness.engine.base import Block, Engine, Receipt, Transaction
+from harness.engine.digest import DigestChain
+from harness.errors import ScenarioError
+from harness.orders import Order
+from harness.recorder import Recorder
+from harness.scenario import Arbitrageur, Liquidator, PushFeed, Scenario
+from harness.setup import require_success
+from harness.trace import Trace
+from harness.view import View
+from harness.world import ADMIN, BUILDER, World
+
+
+def simulate(
+    engine: Engine,
+    world: World,
+    scenario: Scenario,
+    paths: Mapping[str, list[int]],
+    seed: int,
+    *,
+    first_number: int,
+    digest: bytes,
+    cut: bool,
+) -> Trace:
+    """Runs every block of a scenario on an engine that holds the executed set-up.
+
+    first_number: chain number of the run's block 0, which follows set-up
+    digest: the digest chain's value after set-up
+    cut: fill every forced trade by the sink at the current quote: the twin. The switch is thrown
+        in block 0 by a transaction that stays outside the digest.
+
+    Raises EngineError if the engine fails.
+    """
+    clock, space = scenario.clock, scenario.block_space
+    context = Context(world, scenario, seed)
+    agents = build_agents(context)
+    publisher = Publisher(dict(world.externals), dict(paths))
+    keepers = [
+        Keeper(context, asset.symbol, world.feeds[asset.symbol], asset.feed)
+        for asset in scenario.assets
+        if isinstance(asset.feed, PushFeed)
+    ]
+    ordering = block_ordering(space.ordering)
+    digests = DigestChain(digest)
+
+    switch = Block(first_number, clock.time(0), _switch(world) if cut else ())
+    require_success(switch, engine.execute(switch))
+    digests.add(Block(switch.number, switch.timestamp), [])
+    view = View(engine, world, scenario, paths)
+    view.cut = cut
+    view.update(0, switch.timestamp, [])
+    recorder = Recorder(world, scenario, view)
+    recorder.block(0, switch, digests.value)
+
+    waiting: list[Order] = []
+    for index in range(1, clock.blocks):
+        top = list(chain.from_iterable(source.due(view) for source in (publisher, *keepers)))
+        offered = merge(waiting, chain.from_iterable(agent.act(view) for agent in agents))
+        chosen = select(
+            ordering,
+            offered,
+            block=index,
+            seed=seed,
+            gas_limit=space.gas_limit,
+            background_bid=space.background_bid_wei(clock.time(index) - clock.start),
+            can_pay=lambda sender, fees: view.fee_balance(sender) >= fees,
+        )
+        block = _assemble(first_number + index, clock.time(index), top, chosen, world)
+        receipts = engine.execute(block)
+        digests.add(block, receipts)
+        waiting = chosen.waiting
+        view.mempool = {(order.agent, order.key): order for order in waiting}
+        recorder.executed(index, block, receipts, top, chosen)
+        _note_answers(view, chosen, receipts[len(top) :])
+        view.update(index, block.timestamp, receipts)
+        recorder.block(index, block, digests.value)
+    final = [venue.final_words(engine) for venue in world.venues.values()]
+    return recorder.finish(waiting, digests.finish(final))
+
+
+def build_agents(context: Context) -> list[Agent]:
+    """The scenario's agents in the file's order, then the borrowers of each venue."""
+    agents: list[Agent] = []
+    for spec in context.scenario.agents:
+        for index in range(spec.count):
+            if isinstance(spec, Liquidator):
+                agents.append(LiquidatorAgent(spec, index, context))
+            elif isinstance(spec, Arbitrageur):
+                agents.append(ArbitrageurAgent(spec, index, context))
+            else:
+                agents.append(spec.build(index, context))
+    agents += [
+        BorrowerAgent(venue.name, context)
+        for venue in context.world.venues.values()
+        if any(position.action != "nothing" for position in venue.positions)
+    ]
+    return agents
+
+
+def block_ordering(name: str) -> BlockOrdering:
+    """A block ordering by its name in the scenario, or from outside as ``module:Class``.
+
+    Raises ScenarioError if it cannot be imported.
+    """
+    built_in: dict[str, type[BlockOrdering]] = {
+        "fee-auction": FeeAuction,
+        "random": RandomOrder,
+        "adversarial": Adversarial,
+    }
+    if name in built_in:
+        return built_in[name]()
+    module, _, attribute = name.partition(":")
+    try:
+        made: BlockOrdering = getattr(importlib.import_module(module), attribute)()
+    except (ImportError, AttributeError, TypeError) as error:
+        raise ScenarioError(
+            "block_space.ordering", name, f"a class that can be imported ({error})"
+        ) from error
+    return made
+
+
+def _switch(world: World) -> tuple[Transaction, ...]:
+    router = world.router
+    return (Transaction(ADMIN, router.address, router.encode("setCutAll", True)),)
+
+
+def _note_answers(view: View, chosen: Selection, receipts: Sequence[Receipt]) -> None:
+    """Marks the margin calls that called accounts answered in this block."""
+    for order, receipt in zip(chosen.included, receipts, strict=False):
+        if receipt.status and order.action in ("top_up", "deleverage"):
+            venue = order.agent.removeprefix(BORROWERS)
+            view.venues[venue].calls.answered(int(order.key), order.action)
+
+
+def _assemble(
+    number: int,
+    timestamp: int,
+    top: Sequence[TopTransaction],
+    chosen: Selection,
+    world: World,
+) -> Block:
+    """Top of the block, the chosen orders, and one transaction that charges their fees."""
+    transactions = [entry.transaction for entry in top]
+    transactions += [order.transaction for order in chosen.included]
+    if chosen.included:
+        data = world.fee_ledger.encode(
+            "charge",
+            [order.transaction.sender for order in chosen.included],
+            [order.gas for order in chosen.included],
+            [order.bid for order in chosen.included],
+        )
+        transactions.append(Transaction(BUILDER, world.fee_ledger.address, data))
+    return Block(number, timestamp, tuple(transactions))

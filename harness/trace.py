@@ -1,0 +1,165 @@
+"""What one pass through a scenario leaves: rows read from blocks, receipts and lens reads.
+
+Amounts are base units of their token, USD figures WAD, prices 8 decimals, bids wei of the fee
+asset per gas. Blocks are numbered as in the run; set-up blocks have numbers of 0 and below.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from harness.calls import MarginCall
+from harness.protocols.pooled_lending import AssetState
+
+
+@dataclass(slots=True)
+class TransactionRow:
+    """A transaction or an order that never became one.
+
+    status: succeeded, reverted, expired (never included), or pending at the end
+    place: its position in its block, -1 if never included
+    reason: the decoded Solidity error of a revert, or why an order was not included
+    """
+
+    block: int
+    place: int
+    agent: str
+    action: str
+    key: str
+    sender: bytes
+    to: bytes
+    data: bytes
+    observed: int
+    available: int
+    bid: int
+    gas: int
+    status: str
+    reason: str
+
+
+@dataclass(slots=True)
+class LiquidationRow:
+    """One liquidation as its event gives it.
+
+    unhealthy_since: first block of the run after which the account was below 1 without a break
+        until now; the block itself if it was healthy after the one before
+    trade: id of the forced trade that sold the seized collateral, 0 if none did
+    feed_trades: for each asset, the last forced trade its feed had seen
+    wave, cause, parent: see ``harness.metrics.waves``
+    """
+
+    block: int
+    place: int
+    venue: str
+    account: int
+    liquidator: str
+    collateral: str
+    debt: str
+    repaid: int
+    seized: int
+    protocol_fee: int
+    repaid_usd: int
+    seized_usd: int
+    health_factor: int
+    position: tuple[int, ...]
+    prices: tuple[int, ...]
+    unhealthy_since: int
+    feed_trades: tuple[int, ...]
+    proceeds: int = 0
+    trade: int = 0
+    wave: int = -1
+    cause: str = ""
+    parent: int = 0
+
+
+class CallState(NamedTuple):
+    """A called account just before it reduced its position: the block since which it was below
+    its call level, and balances, prices and trades seen as in a LiquidationRow."""
+
+    called_since: int
+    position: tuple[int, ...]
+    prices: tuple[int, ...]
+    feed_trades: tuple[int, ...]
+
+
+class TradeRow(NamedTuple):
+    """A forced trade. Spots: units bought for a unit sold (base units, x 1e36), before and after.
+    ``call`` is given where a called account sold."""
+
+    id: int
+    block: int
+    place: int
+    venue: str
+    account: int
+    action: str
+    sold: str
+    bought: str
+    amount_in: int
+    amount_out: int
+    spot_before: int
+    spot_after: int
+    call: CallState | None = None
+
+
+class BadDebtRow(NamedTuple):
+    """Debt written off once an account's collateral was gone."""
+
+    block: int
+    venue: str
+    account: int
+    asset: str
+    amount: int
+    usd: int
+
+
+class FeedPoint(NamedTuple):
+    """What an asset's feed said at the end of a block (WAD), and the last forced trade its round
+    had seen."""
+
+    price: int
+    seen_trade: int
+
+
+class VenueBlock(NamedTuple):
+    """A venue at the end of a block; shortfalls in USD WAD."""
+
+    states: tuple[AssetState, ...]
+    shortfall_market: int
+    shortfall_liquidation: int
+    shortfall_oracle: int
+    bad_debt: int
+    unhealthy: int
+    called: int
+
+
+@dataclass(slots=True)
+class BlockRow:
+    """The world at the end of a block."""
+
+    index: int
+    number: int
+    timestamp: int
+    digest: bytes
+    external: dict[str, int]
+    feeds: dict[str, FeedPoint]
+    reserves: dict[str, tuple[int, int]]
+    venues: dict[str, VenueBlock]
+    waiting: int
+    background_bid: int
+
+
+@dataclass(slots=True)
+class Trace:
+    """One pass: the run, or its twin."""
+
+    blocks: list[BlockRow] = field(default_factory=list)
+    transactions: list[TransactionRow] = field(default_factory=list)
+    liquidations: list[LiquidationRow] = field(default_factory=list)
+    trades: list[TradeRow] = field(default_factory=list)
+    bad_debts: list[BadDebtRow] = field(default_factory=list)
+    calls: dict[str, list[MarginCall]] = field(default_factory=dict)
+    fees: dict[str, int] = field(default_factory=dict)
+    invariants: dict[str, bool] = field(default_factory=dict)
+    violations: list[str] = field(default_factory=list)
+    digest: bytes = b""

@@ -1,0 +1,356 @@
+"""What is known of the world after a block: what agents act on and what is measured.
+
+A :class:`View` costs one call for prices and pools and one for each venue's books. Scans over
+accounts happen only when a price or a position can have brought one to its threshold; whatever a
+scan finds is confirmed on chain before anyone acts on it or it is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.calls import CallBook
+from harness.contracts import WORD
+from harness.engine.base import Engine, Receipt
+from harness.orders import Order
+from harness.protocols.pooled_lending import (
+    RAY,
+    WAD,
+    AssetState,
+    Holding,
+    PooledLendingVenue,
+    Quote,
+    Shortfall,
+)
+from harness.scenario import PRICE_UNIT, Scenario, usd_wad
+from harness.world import USD_DECIMALS, PoolHandle, World
+
+PIPS = 1_000_000
+WAD_PER_PRICE = WAD // PRICE_UNIT
+
+
+class FeedRound(NamedTuple):
+    """A feed's latest answer in its own decimals, its round and its time (epoch seconds)."""
+
+    answer: int
+    round_id: int
+    updated_at: int
+
+
+class Hop(NamedTuple):
+    """One leg of a trade as a constant-product curve: what it takes, what it pays, its fee."""
+
+    reserve_in: int
+    reserve_out: int
+    fee_pips: int
+
+    def amount_out(self, amount_in: int) -> int:
+        """What the curve pays, rounded down."""
+        taken = amount_in * (PIPS - self.fee_pips)
+        return taken * self.reserve_out // (self.reserve_in * PIPS + taken)
+
+    def marginal_out(self, amount_in: int) -> int:
+        """What it would pay at its current quote if that did not move, rounded down."""
+        return amount_in * (PIPS - self.fee_pips) * self.reserve_out // (self.reserve_in * PIPS)
+
+
+class _Watch:
+    """Tells whether any account can have crossed a bound since the last scan.
+
+    With m the smallest ratio of weighted collateral to weighted debt at the scan, no account's
+    ratio is below m x (least growth of a collateral weight) / (largest growth of a debt weight).
+    """
+
+    def __init__(self) -> None:
+        self._least = 0.0
+        self._supply: list[float] = []
+        self._borrow: list[float] = []
+
+    @staticmethod
+    def _weights(
+        states: Sequence[AssetState], prices: Sequence[int]
+    ) -> tuple[list[float], list[float]]:
+        return (
+            [
+                float(price * state.supply_index)
+                for price, state in zip(prices, states, strict=True)
+            ],
+            [
+                float(price * state.borrow_index)
+                for price, state in zip(prices, states, strict=True)
+            ],
+        )
+
+    def clear(self, states: Sequence[AssetState], prices: Sequence[int]) -> bool:
+        """Whether every account is certainly above 1 without another scan."""
+        if self._least <= 1.0 or 0 in self._supply:
+            return False
+        supply, borrow = self._weights(states, prices)
+        fall = min(now / then for now, then in zip(supply, self._supply, strict=True))
+        rise = max(now / then for now, then in zip(borrow, self._borrow, strict=True))
+        return self._least * fall / rise > 1.000001
+
+    def scanned(self, least: float, states: Sequence[AssetState], prices: Sequence[int]) -> None:
+        self._least = least
+        self._supply, self._borrow = self._weights(states, prices)
+
+    def forget(self) -> None:
+        self._least = 0.0
+
+
+class VenueState:
+    """A lending venue as it is after the last block."""
+
+    def __init__(self, venue: PooledLendingVenue, engine: Engine) -> None:
+        self.venue = venue
+        self._engine = engine
+        self.calls = CallBook()
+        self._call_levels = np.array(
+            [position.call_health_factor / WAD for position in venue.positions]
+        )
+        self._health_watch = _Watch()
+        self._short_watch = _Watch()
+        self._quotes: list[Quote] | None = None
+        self.states: list[AssetState] = []
+        self.oracle_prices: list[int] = []
+        #: accounts below 1 at the market's prices, and for each the block since which it has been
+        self.unhealthy_since: dict[int, int] = {}
+        self.unhealthy: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
+        venue.refresh(engine)
+
+    def update(self, index: int, receipts: Sequence[Receipt]) -> set[int]:
+        """Reads the books after block ``index``, refreshes what its events touched, and rescans
+        if need be. Returns the touched account numbers."""
+        touched = self.venue.touched(receipts)
+        if touched:
+            self.venue.refresh(self._engine, touched)
+            self._health_watch.forget()
+            self._short_watch.forget()
+        self.states = self.venue.states(self._engine)
+        self.oracle_prices = [state.price_wad for state in self.states]
+        self._quotes = None
+        if not self._health_watch.clear(self.states, self.oracle_prices):
+            self._scan(index)
+        return touched
+
+    def _scan(self, index: int) -> None:
+        """Finds who is below 1 and below the call level, with some to spare, and asks the chain
+        for the exact health factor of each."""
+        health = self.venue.health(self.states, self.oracle_prices)
+        ratio = health / self._call_levels
+        near = np.flatnonzero(ratio < 1 + 1e-9)
+        exact = self.venue.health_factors(self._engine, near.tolist())
+        below = [n for n, factor in zip(near.tolist(), exact, strict=True) if factor < WAD]
+        self.unhealthy = np.array(below, dtype=np.intp)
+        since = self.unhealthy_since
+        self.unhealthy_since = {number: since.get(number, index) for number in below}
+        positions = self.venue.positions
+        self.calls.update(
+            index,
+            [
+                number
+                for number, factor in zip(near.tolist(), exact, strict=True)
+                if factor < positions[number].call_health_factor
+            ],
+        )
+        least = float(ratio.min()) if ratio.size else np.inf
+        self._health_watch.scanned(least, self.states, self.oracle_prices)
+
+    def quotes(self) -> list[Quote]:
+        """Exact quotes for every account that can be liquidated now; read once a block."""
+        if self._quotes is None:
+            self._quotes = self.venue.quotes(self._engine, self.unhealthy.tolist())
+        return self._quotes
+
+    def without_dust(self, quote: Quote, repay: int) -> int:
+        """The largest repayment up to this one that the market's dust rule lets through.
+
+        Less than the least leftover may stay of a debt only if nothing does.
+        """
+        spec = self.venue.spec
+        if repay >= quote.max_repay or not spec.min_leftover_usd:
+            return min(repay, quote.max_repay)
+        state = self.states[quote.debt]
+        owed = self.venue.debt_of(quote.account, quote.debt, state)
+        unit = 10 ** self.venue.decimals[quote.debt]
+        least = -(-usd_wad(spec.min_leftover_usd) * unit // state.price_wad)
+        return min(repay, owed - least - 1)
+
+    def holdings(self, number: int) -> list[Holding]:
+        """An account's exact position, valued at the market's prices."""
+        return self.venue.holdings(self._engine, number, self.oracle_prices)
+
+    def shortfalls(self, external_wad: Sequence[int]) -> tuple[Shortfall, int]:
+        """Market and liquidation shortfall at external prices, and the market's shortfall at its
+        own prices (0 while it refuses a feed), in USD WAD."""
+        outside = self._shortfall(external_wad)
+        if 0 in self.oracle_prices:
+            return outside, 0
+        if list(external_wad) == self.oracle_prices:
+            return outside, outside.market
+        return outside, self._shortfall(self.oracle_prices).market
+
+    def _shortfall(self, prices: Sequence[int]) -> Shortfall:
+        if self._short_watch.clear(self.states, prices):
+            return Shortfall(0, 0)
+        cover = self.venue.cover(self.states, prices)
+        least = float(cover.min()) if cover.size else np.inf
+        self._short_watch.scanned(least, self.states, prices)
+        candidates = np.flatnonzero(cover < 1 + 1e-9).tolist()
+        return self.venue.shortfall(self._engine, candidates, prices)
+
+
+class View:
+    """The world after block ``index`` of the run (0: after set-up).
+
+    Attributes:
+        index: number of the last block in the run
+        timestamp: its time, epoch seconds
+        external: outside price of each asset, 8 decimals
+        feeds: latest round of each feed, by asset
+        reserves: base and quote reserves of each pool
+        venues: lending venues by name
+        mempool: orders that wait to be included, by agent and key
+        cut: whether forced trades are filled by the sink
+    """
+
+    def __init__(
+        self, engine: Engine, world: World, scenario: Scenario, paths: Mapping[str, Sequence[int]]
+    ) -> None:
+        self._engine = engine
+        self._world = world
+        self._paths = paths
+        self.scenario = scenario
+        self.index = -1
+        self.timestamp = 0
+        self.cut = False
+        self.external: dict[str, int] = {}
+        self.displacement: dict[str, int] = {}
+        self.feeds: dict[str, FeedRound] = {}
+        self.reserves: dict[str, tuple[int, int]] = {}
+        self.mempool: dict[tuple[str, str], Order] = {}
+        self.venues = {name: VenueState(venue, engine) for name, venue in world.venues.items()}
+        self._depths = {
+            asset.symbol: asset.external.depth_base(paths[asset.symbol][0], asset.decimals)
+            for asset in scenario.assets
+            if asset.external is not None
+        }
+        self._fundamental: dict[str, int] = {}
+        self._read_call = world.lens.encode(
+            "read",
+            [contract.address for contract in world.externals.values()],
+            [contract.address for contract in world.feeds.values()],
+            [pool.contract.address for pool in world.pools.values()],
+        )
+        self._balances: dict[tuple[bytes, bytes], int] = {}
+
+    def update(self, index: int, timestamp: int, receipts: Sequence[Receipt]) -> set[str]:
+        """Moves on to the state after a block. Returns the names of the venues it touched."""
+        self.index, self.timestamp = index, timestamp
+        self._balances.clear()
+        self._read_world(index)
+        return {name for name, venue in self.venues.items() if venue.update(index, receipts)}
+
+    def _read_world(self, index: int) -> None:
+        world = self._world
+        data = self._engine.call(world.lens.address, self._read_call)
+        at = 2 * WORD
+
+        def word(*, signed: bool = False) -> int:
+            nonlocal at
+            at += WORD
+            return int.from_bytes(data[at - WORD : at], "big", signed=signed)
+
+        for asset in self.scenario.assets:
+            self.external[asset.symbol] = self._paths[asset.symbol][index]
+        for symbol in world.externals:
+            self.external[symbol] = word()
+            self._fundamental[symbol] = word()
+            self.displacement[symbol] = word(signed=True)
+        for symbol in world.feeds:
+            self.feeds[symbol] = FeedRound(word(signed=True), word(), word())
+        for name in world.pools:
+            self.reserves[name] = (word(), word())
+
+    # --- prices and quotes ---------------------------------------------------------------
+
+    def external_wad(self, symbol: str) -> int:
+        """Outside price in WAD of USD per whole token."""
+        return self.external[symbol] * WAD_PER_PRICE
+
+    def usd_wad(self, symbol: str, amount: int) -> int:
+        """Worth of an amount at the outside price, in WAD, rounded down."""
+        return amount * self.external_wad(symbol) // 10 ** self._world.decimals[symbol]
+
+    def pool_hop(self, name: str, sold: str) -> Hop:
+        """A pool as a curve for selling one of its assets."""
+        pool: PoolHandle = self._world.pools[name]
+        base, quote = self.reserves[name]
+        forward = sold == pool.base
+        return Hop(base if forward else quote, quote if forward else base, pool.fee_pips)
+
+    def external_hop(self, symbol: str, *, sell: bool) -> Hop:
+        """An outside market as a curve for selling the asset for USD, or buying it."""
+        asset = self.scenario.asset(symbol)
+        if asset.external is None:
+            raise KeyError(symbol)
+        depth = self._depths[symbol]
+        base = depth + self.displacement[symbol]
+        unit = PRICE_UNIT * 10**asset.decimals
+        usd = self._fundamental[symbol] * depth * depth * 10**USD_DECIMALS // (base * unit)
+        fee = asset.external.fee_pips
+        return Hop(base, usd, fee) if sell else Hop(usd, base, fee)
+
+    def forced_sale_hop(self, sold: str, bought: str) -> Hop | None:
+        """The curve of the pool that takes forced sales of this pair; None if there is none."""
+        name = self._world.pool_of(sold, bought)
+        return None if name is None else self.pool_hop(name, sold)
+
+    # --- accounts ------------------------------------------------------------------------
+
+    def balances(self, symbol: str, holders: Iterable[bytes]) -> list[int]:
+        """Token balances; each is read from the chain once a block."""
+        return self._held(self._world.tokens[symbol].address, holders)
+
+    def fee_balance(self, payer: bytes) -> int:
+        """What the fee ledger holds for a sender."""
+        return self._held(self._world.fee_ledger.address, [payer])[0]
+
+    def _held(self, token: bytes, holders: Iterable[bytes]) -> list[int]:
+        wanted = list(holders)
+        unread = [holder for holder in wanted if (token, holder) not in self._balances]
+        if unread:
+            lens = self._world.lens
+            data = self._engine.call(lens.address, lens.encode("balances", token, unread))
+            for place, holder in enumerate(unread):
+                at = (2 + place) * WORD
+                self._balances[token, holder] = int.from_bytes(data[at : at + WORD], "big")
+        return [self._balances[token, holder] for holder in wanted]
+
+    # --- time ----------------------------------------------------------------------------
+
+    @property
+    def next_block(self) -> int:
+        """Number in the run of the block that agents act for."""
+        return self.index + 1
+
+    @property
+    def seconds(self) -> int:
+        """Seconds of the run that have passed."""
+        return self.timestamp - self.scenario.clock.start
+
+    @property
+    def background_bid(self) -> int:
+        """The background bid seen now, in wei of the fee asset per gas."""
+        return self.scenario.block_space.background_bid_wei(self.seconds)
+
+    def waiting(self, agent: str) -> int:
+        """How many of an agent's orders wait."""
+        return sum(1 for owner, _ in self.mempool if owner == agent)
+
+
+__all__ = ["RAY", "FeedRound", "Hop", "VenueState", "View"]

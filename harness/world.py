@@ -1,0 +1,383 @@
+"""The deployed world of a scenario: tokens, outside markets, feeds, pools, routers and venues.
+
+``deploy`` writes the whole set-up down as transactions; nothing runs until an engine executes
+them. Who is who: ``admin`` configures, ``minter`` mints, ``publisher`` states the outside prices,
+``keeper`` reports to the feeds, ``builder`` charges fees, ``seeder`` pays for what is there at the
+start, and ``outside`` receives what borrowers borrowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from functools import cached_property
+
+from harness.accounts import account
+from harness.contracts import Contract
+from harness.errors import ScenarioError
+from harness.population import Position
+from harness.protocols.pooled_lending import (
+    PooledLendingVenue,
+    address_of,
+    deploy_pooled_lending,
+)
+from harness.scenario import (
+    PRICE_UNIT,
+    RAY,
+    Arbitrageur,
+    Borrowers,
+    Liquidator,
+    Pool,
+    PooledLending,
+    PoolSpotFeed,
+    Positions,
+    PushFeed,
+    Scenario,
+    base_units,
+)
+from harness.setup import Setup
+
+USD = "USD"
+USD_DECIMALS = 6
+MAX_UINT = (1 << 256) - 1
+
+ADMIN = account("admin").address
+MINTER = account("minter").address
+PUBLISHER = account("publisher").address
+BUILDER = account("builder").address
+COLLECTOR = account("fee-collector").address
+SEEDER = account("seeder").address
+POOL_PROVIDER = account("pool-provider").address
+KEEPER = account("keeper").address
+
+
+@dataclass(frozen=True, slots=True)
+class PoolHandle:
+    """A deployed pool: token0 is the base, token1 the quote."""
+
+    contract: Contract
+    base: str
+    quote: str
+    fee_pips: int
+
+
+@dataclass(frozen=True)
+class World:
+    """Handles of everything a scenario deploys, by symbol or name."""
+
+    setup: Setup
+    tokens: Mapping[str, Contract]
+    decimals: Mapping[str, int]
+    externals: Mapping[str, Contract]
+    feeds: Mapping[str, Contract]
+    pools: Mapping[str, PoolHandle]
+    venues: Mapping[str, PooledLendingVenue]
+    fee_ledger: Contract
+    router: Contract
+    sink: Contract
+    liquidation_executor: Contract
+    deleverage_executor: Contract
+    arbitrage_executor: Contract
+    lens: Contract
+    symbols: Mapping[bytes, str]
+    holders: Sequence[bytes]
+
+    @cached_property
+    def pools_at(self) -> Mapping[bytes, PoolHandle]:
+        """The pools by address."""
+        return {pool.contract.address: pool for pool in self.pools.values()}
+
+    def pool_of(self, sold: str, bought: str) -> str | None:
+        """Name of the pool through which forced trades of this pair go."""
+        for name, pool in self.pools.items():
+            if {pool.base, pool.quote} == {sold, bought}:
+                return name
+        return None
+
+
+def recovery_per_second_ray(half_life_s: int) -> int:
+    """The factor r (RAY) by which displacement decays each second: 2^(-1/half-life)."""
+    if half_life_s == 0:
+        return RAY
+    with localcontext() as context:
+        context.prec = 60
+        return int((Decimal(2) ** (Decimal(-1) / half_life_s)).scaleb(27))
+
+
+def quote_reserve(base_reserve: int, base_price: int, quote_price: int, decimals: int) -> int:
+    """Quote units worth the base reserve; ``decimals`` is quote's less base's."""
+    worth = base_reserve * base_price
+    scaled = worth * 10**decimals if decimals >= 0 else worth // 10**-decimals
+    return scaled // quote_price
+
+
+class _Seeder:
+    """Mints what the set-up needs: sums first, so that each token is minted to SEEDER once."""
+
+    def __init__(self, setup: Setup, tokens: Mapping[str, Contract]) -> None:
+        self._setup = setup
+        self._tokens = tokens
+
+    def mint(self, symbol: str, to: bytes, amount: int) -> None:
+        if amount:
+            self._setup.send(MINTER, self._tokens[symbol], "mint", to, amount)
+
+    def approve(self, symbol: str, owner: bytes, spender: Contract) -> None:
+        self._setup.send(owner, self._tokens[symbol], "approve", spender.address, MAX_UINT)
+
+
+def deploy(
+    scenario: Scenario,
+    start_prices: Mapping[str, int],
+    positions: Mapping[str, Sequence[Position]],
+) -> World:
+    """Writes down the set-up of a scenario.
+
+    start_prices: 8-decimal USD prices of block 0, by symbol
+    positions: the positions of each lending venue, by its name
+    """
+    setup = Setup()
+    decimals = {asset.symbol: asset.decimals for asset in scenario.assets} | {USD: USD_DECIMALS}
+    tokens = {
+        symbol: setup.deploy("Token", symbol, symbol, places, MINTER)
+        for symbol, places in decimals.items()
+    }
+    seeder = _Seeder(setup, tokens)
+    externals = _deploy_externals(scenario, setup, seeder, tokens, start_prices)
+    pools = _deploy_pools(scenario, setup, seeder, tokens, start_prices)
+    feeds = _deploy_feeds(scenario, setup, tokens, pools, start_prices)
+
+    router = setup.deploy("ForcedTradeRouter", ADMIN)
+    sink = setup.deploy("Sink", router.address)
+    setup.send(ADMIN, router, "setSink", sink.address)
+    for pool in pools.values():
+        base, quote = tokens[pool.base].address, tokens[pool.quote].address
+        setup.send(ADMIN, router, "setPool", base, quote, pool.contract.address)
+    fee_ledger = setup.deploy(
+        "FeeLedger", tokens[scenario.block_space.fee_asset].address, BUILDER, COLLECTOR
+    )
+    liquidation_executor = setup.deploy("LiquidationExecutor", router.address)
+    deleverage_executor = setup.deploy("DeleverageExecutor", router.address)
+    arbitrage_executor = setup.deploy("ArbitrageExecutor")
+
+    venues: dict[str, PooledLendingVenue] = {}
+    sink_stock: dict[str, int] = dict.fromkeys(decimals, 0)
+    for spec in scenario.venues_of(PooledLending):
+        held = positions.get(spec.name, ())
+        venue = deploy_pooled_lending(
+            setup,
+            spec,
+            held,
+            tokens=tokens,
+            feeds=feeds,
+            decimals=decimals,
+            scenario=scenario,
+            deleverage_executor=deleverage_executor,
+            mint=seeder.mint,
+            approve=seeder.approve,
+            seeder=SEEDER,
+            admin=ADMIN,
+        )
+        venues[spec.name] = venue
+        _add_sink_stock(sink_stock, held, start_prices, decimals)
+    for symbol, amount in sink_stock.items():
+        seeder.mint(symbol, sink.address, amount)
+
+    fee_deposits = _fund_agents(
+        scenario, seeder, decimals, liquidation_executor, arbitrage_executor
+    )
+    for population in scenario.populations:
+        if isinstance(population, Borrowers | Positions):
+            deposit = base_units(
+                population.response.fee_deposit, decimals[scenario.block_space.fee_asset]
+            )
+            for position in positions.get(population.venue, ()):
+                if position.population == population.name and position.action != "nothing":
+                    fee_deposits[address_of(position)] = deposit
+    _deposit_fees(setup, seeder, scenario.block_space.fee_asset, fee_ledger, fee_deposits)
+
+    lens = setup.deploy("WorldLens")
+    people = [ADMIN, MINTER, PUBLISHER, BUILDER, COLLECTOR, SEEDER, POOL_PROVIDER, KEEPER]
+    holders = dict.fromkeys(people)
+    holders.update(dict.fromkeys(setup.contracts))
+    holders.update(dict.fromkeys(fee_deposits))
+    for venue in venues.values():
+        holders.update(dict.fromkeys(venue.people))
+    return World(
+        setup=setup,
+        tokens=tokens,
+        decimals=decimals,
+        externals=externals,
+        feeds=feeds,
+        pools=pools,
+        venues=venues,
+        fee_ledger=fee_ledger,
+        router=router,
+        sink=sink,
+        liquidation_executor=liquidation_executor,
+        deleverage_executor=deleverage_executor,
+        arbitrage_executor=arbitrage_executor,
+        lens=lens,
+        symbols={token.address: symbol for symbol, token in tokens.items()},
+        holders=tuple(holders),
+    )
+
+
+def _deploy_externals(
+    scenario: Scenario,
+    setup: Setup,
+    seeder: _Seeder,
+    tokens: Mapping[str, Contract],
+    start_prices: Mapping[str, int],
+) -> dict[str, Contract]:
+    externals: dict[str, Contract] = {}
+    for asset in scenario.assets:
+        outside = asset.external
+        if outside is None:
+            continue
+        price = start_prices[asset.symbol]
+        depth = outside.depth_base(price, asset.decimals)
+        market = setup.deploy(
+            "ExternalMarket",
+            tokens[asset.symbol].address,
+            tokens[USD].address,
+            PUBLISHER,
+            depth,
+            recovery_per_second_ray(outside.half_life_s),
+            outside.fee_pips,
+            price,
+        )
+        worth = depth * price * 10**USD_DECIMALS // (PRICE_UNIT * 10**asset.decimals)
+        stock = int(depth * Decimal(repr(outside.inventory_base_multiple)))
+        cash = int(worth * Decimal(repr(outside.inventory_usd_multiple)))
+        seeder.mint(asset.symbol, market.address, stock)
+        seeder.mint(USD, market.address, cash)
+        externals[asset.symbol] = market
+    return externals
+
+
+def _deploy_pools(
+    scenario: Scenario,
+    setup: Setup,
+    seeder: _Seeder,
+    tokens: Mapping[str, Contract],
+    start_prices: Mapping[str, int],
+) -> dict[str, PoolHandle]:
+    pools: dict[str, PoolHandle] = {}
+    for spec in scenario.venues_of(Pool):
+        base, quote = scenario.asset(spec.base), scenario.asset(spec.quote)
+        contract = setup.deploy(
+            "ConstantProductPool",
+            tokens[spec.base].address,
+            tokens[spec.quote].address,
+            spec.fee_pips,
+        )
+        reserve = base_units(spec.base_reserve, base.decimals)
+        other = quote_reserve(
+            reserve,
+            start_prices[spec.base],
+            start_prices[spec.quote],
+            quote.decimals - base.decimals,
+        )
+        seeder.mint(spec.base, contract.address, reserve)
+        seeder.mint(spec.quote, contract.address, other)
+        setup.send(POOL_PROVIDER, contract, "mint", POOL_PROVIDER)
+        pools[spec.name] = PoolHandle(contract, spec.base, spec.quote, spec.fee_pips)
+    return pools
+
+
+def _deploy_feeds(
+    scenario: Scenario,
+    setup: Setup,
+    tokens: Mapping[str, Contract],
+    pools: Mapping[str, PoolHandle],
+    start_prices: Mapping[str, int],
+) -> dict[str, Contract]:
+    feeds: dict[str, Contract] = {}
+    for asset in scenario.assets:
+        if isinstance(asset.feed, PushFeed):
+            name = f"{asset.symbol} / USD"
+            feed = setup.deploy("PushFeed", KEEPER, asset.feed.decimals, name)
+            answer = feed_answer(start_prices[asset.symbol], asset.feed.decimals)
+            setup.send(KEEPER, feed, "transmit", answer)
+            feeds[asset.symbol] = feed
+    for asset in scenario.assets:
+        if isinstance(asset.feed, PoolSpotFeed):
+            pool = pools[asset.feed.pool]
+            quote = pool.quote if pool.base == asset.symbol else pool.base
+            if quote not in feeds:
+                raise ScenarioError(
+                    f"asset.{quote}.feed", None, f"a push feed, which prices {asset.symbol}'s pool"
+                )
+            feeds[asset.symbol] = setup.deploy(
+                "PoolSpotFeed",
+                pool.contract.address,
+                tokens[asset.symbol].address,
+                feeds[quote].address,
+                asset.feed.decimals,
+                f"{asset.symbol} / USD (pool)",
+            )
+    return feeds
+
+
+def feed_answer(price: int, feed_decimals: int) -> int:
+    """A feed's answer for an 8-decimal price, rounded down where the feed is coarser."""
+    return price * 10**feed_decimals // PRICE_UNIT
+
+
+def _add_sink_stock(
+    stock: dict[str, int],
+    positions: Sequence[Position],
+    start_prices: Mapping[str, int],
+    decimals: Mapping[str, int],
+) -> None:
+    """Every asset the sink may have to pay out: ten times all collateral's worth of each debt."""
+    debts = {symbol for position in positions for symbol, _ in position.borrowed}
+    worth = sum(
+        amount * start_prices[symbol] // 10 ** decimals[symbol]
+        for position in positions
+        for symbol, amount in position.supplied
+    )
+    for symbol in debts:
+        stock[symbol] += 10 * worth * 10 ** decimals[symbol] // start_prices[symbol]
+
+
+def _fund_agents(
+    scenario: Scenario,
+    seeder: _Seeder,
+    decimals: Mapping[str, int],
+    liquidation_executor: Contract,
+    arbitrage_executor: Contract,
+) -> dict[bytes, int]:
+    """Mints agents' capital and has them approve their executor; returns their fee deposits."""
+    fee_decimals = decimals[scenario.block_space.fee_asset]
+    deposits: dict[bytes, int] = {}
+    for liquidator in scenario.agents_of(Liquidator):
+        for index in range(liquidator.count):
+            owner = account(liquidator.name, index).address
+            deposits[owner] = base_units(liquidator.fee_deposit, fee_decimals)
+            for symbol, amount in liquidator.capital:
+                seeder.mint(symbol, owner, base_units(amount, decimals[symbol]))
+                seeder.approve(symbol, owner, liquidation_executor)
+    for arbitrageur in scenario.agents_of(Arbitrageur):
+        for index in range(arbitrageur.count):
+            owner = account(arbitrageur.name, index).address
+            deposits[owner] = base_units(arbitrageur.fee_deposit, fee_decimals)
+            seeder.mint(USD, owner, base_units(arbitrageur.capital_usd, USD_DECIMALS))
+            seeder.approve(USD, owner, arbitrage_executor)
+    return deposits
+
+
+def _deposit_fees(
+    setup: Setup,
+    seeder: _Seeder,
+    fee_asset: str,
+    fee_ledger: Contract,
+    deposits: Mapping[bytes, int],
+) -> None:
+    seeder.mint(fee_asset, SEEDER, sum(deposits.values()))
+    seeder.approve(fee_asset, SEEDER, fee_ledger)
+    for payer, amount in deposits.items():
+        if amount:
+            setup.send(SEEDER, fee_ledger, "deposit", payer, amount)
