@@ -4,7 +4,9 @@
 
 The node must be at block 0, and is put back there on closing, so that runs can follow one another
 on one node. A plain ``anvil --hardfork cancun`` works; long runs are faster and smaller with
-`ANVIL_FLAGS`. Mining, block gas limit, base fee and clock are set by the engine.
+`ANVIL_FLAGS`. Hardhat needs ``networks.hardhat`` to hold ``hardfork: "cancun"`` and
+``initialDate: "1970-01-01T00:00:01Z"``, because its clock cannot be turned back. Mining, block gas
+limit and base fee are set by the engine.
 
 Other clients and chain ids than 31337 and 1337 are refused, because a mistyped URL must not reach
 a chain where anything has value. Flags behind a ``#``, separated by commas, lift that:
@@ -59,7 +61,7 @@ _CHAIN_IDS = (CHAIN_ID, 1337)
 _FLAGS = ("any-client", "any-chain", "reset")
 _BLOCK_GAS = 1 << 50
 _TIMEOUT_SECONDS = 300
-_METHOD_NOT_FOUND = -32601
+_METHOD_NOT_FOUND = (-32601, -32004)  # by JSON-RPC; by Hardhat
 
 # How a node says that the EVM stopped without revert data, apart from any other error of its own.
 _HALTS = ("revert", "evm error", "vm exception", "halt", "invalid opcode", "out of gas", "outofgas")
@@ -203,7 +205,8 @@ class RpcEngine(EngineBase[_Mark]):
                 self._request("evm_setTime", timestamp - 1)
                 self._request("evm_setNextBlockTimestamp", timestamp)
             except _NodeError as error:
-                raise EngineError(f"{error}; start the node with its genesis at time 0") from error
+                hint = "the node's genesis must come before the run (Hardhat: initialDate)"
+                raise EngineError(f"{error}; {hint}") from error
 
     def _send(self, transaction: Transaction) -> str:
         sender, to, data = transaction
@@ -246,7 +249,7 @@ class RpcEngine(EngineBase[_Mark]):
         try:
             receipts: list[dict[str, Any]] = self._request("eth_getBlockReceipts", "latest")
         except _NodeError as error:
-            if error.code != _METHOD_NOT_FOUND:
+            if error.code not in _METHOD_NOT_FOUND:
                 raise
             receipts = [self._request("eth_getTransactionReceipt", item) for item in hashes]
         if [receipt["transactionHash"] for receipt in receipts] != hashes:
