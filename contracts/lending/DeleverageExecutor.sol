@@ -34,7 +34,10 @@ contract DeleverageExecutor is IDeleverageExecutor {
         }
         IERC20(debtAsset).safeApprove(address(market), proceeds);
         repaid = market.repay(debtAsset, proceeds, msg.sender);
-        if (proceeds > repaid) IERC20(debtAsset).safeTransfer(msg.sender, proceeds - repaid);
+        if (repaid < proceeds) {
+            IERC20(debtAsset).safeApprove(address(market), 0);
+            IERC20(debtAsset).safeTransfer(msg.sender, proceeds - repaid);
+        }
         emit Deleveraged(address(market), msg.sender, collateralAsset, debtAsset, sold, repaid);
     }
 }

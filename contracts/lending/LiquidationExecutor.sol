@@ -33,6 +33,7 @@ contract LiquidationExecutor is ILiquidationExecutor {
         IERC20(debtAsset).safeApprove(address(market), pulled);
         (uint256 repaid, uint256 seized) =
             market.liquidate(account, collateralAsset, debtAsset, pulled, false, address(this));
+        if (repaid < pulled) IERC20(debtAsset).safeApprove(address(market), 0);
 
         uint256 proceeds = _sell(address(market), account, collateralAsset, debtAsset, seized);
         if (proceeds < repaid + minProfit) revert Unprofitable(proceeds, repaid + minProfit);
