@@ -125,8 +125,7 @@ contract ExternalMarket is IExternalMarket {
     /// @dev Output, and the displacement it leaves. Only what is net of the fee moves the price.
     function _quoteSellDown(uint256 baseIn, int256 q) private view returns (uint256 usdOut, int256 newQ) {
         uint256 reserve = _baseReserve(q);
-        uint256 netIn = Math.mulDivDown(baseIn, PIPS - feePips, PIPS);
-        if (netIn == 0 || netIn > type(uint128).max) revert InvalidAmount();
+        uint256 netIn = _netDown(baseIn);
         uint256 curve = Math.mulDivDown(_fundamental * depthBase * _usdUnit, depthBase, reserve);
         usdOut = Math.mulDivDown(curve, netIn, (reserve + netIn) * _unit);
         newQ = q + int256(netIn);
@@ -134,12 +133,17 @@ contract ExternalMarket is IExternalMarket {
 
     function _quoteBuyDown(uint256 usdIn, int256 q) private view returns (uint256 baseOut, int256 newQ) {
         uint256 reserve = _baseReserve(q);
-        uint256 netIn = Math.mulDivDown(usdIn, PIPS - feePips, PIPS);
-        if (netIn == 0 || netIn > type(uint128).max) revert InvalidAmount();
+        uint256 netIn = _netDown(usdIn);
         uint256 curve = Math.mulDivUp(_fundamental * depthBase * _usdUnit, depthBase, reserve);
         uint256 added = netIn * _unit;
         baseOut = Math.mulDivDown(reserve, added, curve + added);
         newQ = q - int256(baseOut);
+    }
+
+    /// @dev What the fee leaves of an input.
+    function _netDown(uint256 amountIn) private view returns (uint256 netIn) {
+        netIn = Math.mulDivDown(amountIn, PIPS - feePips, PIPS);
+        if (netIn == 0 || netIn > type(uint128).max) revert InvalidAmount();
     }
 
     function _settle(

@@ -103,7 +103,7 @@ def _prices_cross(world: World, start: Contract) -> int:
             gap = world.external_price() - world.pool_price()
         return gap < 0 if start is world.usd else gap > 0
 
-    low = world.reserves[0 if start is world.base else 1] // 10**4
+    low: int = world.reserves[0 if start is world.base else 1] // 10**4
     high = 2 * low
     assert not overshoots(low)
     while not overshoots(high):

@@ -116,6 +116,36 @@ def test_amounts_are_the_closed_form_rounded_down(
     assert chain_total == chain.read(world.base, "totalSupply")
 
 
+def test_coarse_units_are_rounded_against_the_trader(chain: Chain, rng: random.Random) -> None:
+    # Tokens without decimals at 1e-8 usd: the curve's own rounding now shows in the amounts.
+    base, usd, trader = chain.token("B", 0), chain.token("U", 0), chain.address("trader")
+    depth = 10**9 + 7
+    args = (base.address, usd.address, trader, depth, NO_RECOVERY, 0, 1)
+    market = chain.deploy("ExternalMarket", *args)
+    for token in (base, usd):
+        chain.mint(token, market.address, 10**30)
+        chain.mint(token, trader, 10**30)
+        chain.approve(trader, token, market)
+    q = 0
+    for _ in range(400):
+        curve = Fraction(depth**2, 10**8 * (depth + q))
+        side = "buy" if q > 0 or rng.random() < 0.5 else "sell"
+        amount = rng.randint(1, 30) if side == "buy" else rng.randint(10**9, 10**11)
+        receipt = chain.send(trader, market, side, amount, 0, trader)
+        paid = market.decode(side, receipt.output or b"")
+        if side == "buy":
+            exact = (depth + q) * amount / (curve + amount)
+            # the usd reserve is held in units of 1e-8 usd; one of them moves the amount by this
+            coarse = exact / (10**8 * (curve + amount))
+            q -= paid
+        else:
+            exact = curve * amount / (depth + q + amount)
+            coarse = Fraction(1)
+            q += amount
+        assert 0 <= exact - paid < 1 + coarse
+        assert chain.read(market, "displacement") == q
+
+
 def test_a_sale_of_a_tenth_of_the_depth_slips_as_a_pool_of_that_depth_does(chain: Chain) -> None:
     world = World(chain)
     sold = world.depth // 10
@@ -165,6 +195,23 @@ def test_half_the_displacement_is_gone_after_the_half_life(chain: Chain, side: s
     chain.wait(200 * HALF_LIFE)
     assert world.read("displacement") == 0
     assert world.read("price") == PRICE
+
+
+@pytest.mark.parametrize(("side", "left"), [("sell", 2), ("buy", -2)])
+def test_recovery_rounds_toward_rest(chain: Chain, side: str, left: int) -> None:
+    base, usd = chain.token("ETH", 18), chain.token("USDC", 18)
+    # at 1 usd, on a curve this deep, a wei is a wei
+    args = (base.address, usd.address, chain.address("p"), 1 << 120, HALVING, 0, 10**8)
+    market = chain.deploy("ExternalMarket", *args)
+    for token in (base, usd):
+        chain.mint(token, market.address, 10)
+        chain.mint(token, chain.address("t"), 10)
+        chain.approve(chain.address("t"), token, market)
+    amount = 3 if side == "sell" else 4
+    chain.send(chain.address("t"), market, side, amount, 0, chain.address("t"))
+    assert abs(chain.read(market, "displacement")) == 3
+    chain.wait(1)  # leaves 2.997 of 3
+    assert chain.read(market, "displacement") == left
 
 
 def test_recovery_runs_on_from_trade_to_trade(chain: Chain, rng: random.Random) -> None:
@@ -296,3 +343,17 @@ def test_the_curve_survives_its_extremes(chain: Chain) -> None:
     price, _, q = world.read("state")
     assert -world.depth < q < 0
     assert price == world.price(q) // 1 > 10**30
+
+
+def test_the_displacement_stays_within_its_word(chain: Chain) -> None:
+    base, usd, trader = chain.token("B", 18), chain.token("U", 18), chain.address("trader")
+    args = (base.address, usd.address, trader, 1 << 120, RAY, 0, PRICE)
+    market = chain.deploy("ExternalMarket", *args)
+    chain.mint(base, trader, 1 << 130)
+    chain.mint(usd, market.address, 1 << 140)
+    chain.approve(trader, base, market)
+    chain.send(trader, market, "sell", (1 << 127) - 2, 0, trader)
+    assert chain.read(market, "quoteSell", 1 << 120) > 0
+    with chain.reverts("InvalidAmount"):
+        chain.send(trader, market, "sell", 1 << 120, 0, trader)
+    assert chain.read(market, "displacement") == (1 << 127) - 2

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.contracts import parse_artifact
+
 if TYPE_CHECKING:
     from harness.contracts import Contract
     from tests.contracts.conftest import Chain
@@ -82,6 +84,15 @@ def test_an_answer_may_be_exactly_as_old_as_allowed(
     assert chain.read(reader, "read", feed.address, 0, 0, NO_LIMIT) == 2000 * USD
 
 
+def test_a_feed_that_was_never_updated_is_stale(chain: Chain, reader: Contract) -> None:
+    # code that returns five words of zero, whatever it is asked: PUSH1 160 PUSH0 RETURN
+    zeros = {"contractName": "Zeros", "abi": [], "deployedBytecode": "0x60a05ff3"}
+    code = parse_artifact({**zeros, "bytecode": "0x6360a05ff35f526004601cf3"})
+    feed = chain.deploy("Zeros", compiled=code)
+    with chain.reverts("StalePrice", feed, 0):
+        chain.read(reader, "read", feed.address, 0, 0, NO_LIMIT)
+
+
 def test_an_answer_at_a_bound_is_refused(chain: Chain, feed: Contract, reader: Contract) -> None:
     low, high = 100 * USD, 5000 * USD
     for answer in (low - 1, low, high, high + 1):
@@ -142,6 +153,16 @@ def test_spot_feed_follows_the_pool_and_inherits_the_quotes_age(chain: Chain) ->
     chain.mint(base, pool.address, 1000 * 10**18)
     chain.send(chain.address("anyone"), pool, "sync", after=100)
     assert chain.read(feed, "latestRoundData")[:4] == (1, 1000 * USD, written, written)
+
+
+@pytest.mark.parametrize("quote_answer", [0, -1])
+def test_spot_feed_of_a_worthless_quote_is_zero(chain: Chain, quote_answer: int) -> None:
+    base, quote = chain.token("BASE"), chain.token("QUOTE")
+    quote_feed = chain.deploy("PushFeed", chain.address("reporter"), 8, "QUOTE / USD")
+    _transmit(chain, quote_feed, quote_answer)
+    pool = chain.pool(base, quote, 10**21, 10**21)
+    feed = chain.deploy("PoolSpotFeed", pool.address, base.address, quote_feed.address, 8, "spot")
+    assert chain.read(feed, "latestRoundData")[1] == 0
 
 
 def test_spot_feed_refuses_a_strange_token_and_an_empty_pool(chain: Chain) -> None:

@@ -198,6 +198,8 @@ def test_the_clock_may_wrap_round_32_bits(chain: Chain, pair: tuple[Contract, Co
     assert chain.read(pool, "getReserves")[2] == 15
     price = 2_000_000 * 10**6 * 2**112 // (1000 * ETHER)
     assert chain.read(pool, "price0CumulativeLast") - before == 25 * price
+    chain.send(chain.address("anyone"), pool, "sync", after=1)
+    assert chain.read(pool, "price0CumulativeLast") - before == 26 * price
 
 
 def test_reserves_up_to_112_bits_trade_and_no_further(
@@ -237,6 +239,21 @@ def test_first_mint_is_the_geometric_mean_less_what_is_locked(
     assert chain.balance(pool, lp) == 20_000 - MINIMUM_LIQUIDITY
     assert chain.balance(pool, bytes(20)) == MINIMUM_LIQUIDITY
     assert chain.read(pool, "totalSupply") == 20_000
+
+
+def test_a_burn_that_would_pay_nothing_of_one_token_is_refused(
+    chain: Chain, pair: tuple[Contract, Contract]
+) -> None:
+    for reserves in ((10**6, 9 * 10**6), (9 * 10**6, 10**6)):
+        pool = chain.pool(*pair, *reserves)  # a share is 1/3 wei of the one and 3 of the other
+        lp = chain.address("lp")
+        chain.send(lp, pool, "transfer", pool.address, 2)
+        with chain.reverts("InsufficientLiquidityBurned"):
+            chain.send(lp, pool, "burn", lp)
+        chain.send(lp, pool, "transfer", pool.address, 1)
+        receipt = chain.send(lp, pool, "burn", lp)
+        (event,) = pool.events(receipt.logs, "Burn")
+        assert {event["amount0"], event["amount1"]} == {1, 9}
 
 
 def test_mint_and_burn_are_pro_rata_and_never_dilute(
