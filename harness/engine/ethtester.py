@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from eth.constants import GENESIS_PARENT_HASH
 from eth.vm.forks.cancun import CancunVM
 from eth.vm.spoof import SpoofTransaction
 from eth_tester import EthereumTester
@@ -76,6 +77,13 @@ class _Backend(PyEVMBackend):  # type: ignore[misc]  # eth-tester is untyped
 
     def get_transaction_receipt(self, transaction_hash: bytes) -> Mapping[str, Any]:
         return self._receipts[transaction_hash]
+
+    def revert_to_snapshot(self, snapshot: bytes) -> None:
+        """As inherited, without executing the snapshot's block again."""
+        chaindb = self.chain.chaindb
+        header = self.chain.get_block_header_by_hash(snapshot)
+        chaindb._set_as_canonical_chain_head(chaindb.db, header, GENESIS_PARENT_HASH)  # noqa: SLF001 - as inherited
+        self.chain.header = self.chain.create_header_from_parent(header)
 
     def call(self, transaction: dict[str, Any], block_number: str = "latest") -> bytes:
         """As inherited, but a failure carries its data."""

@@ -94,7 +94,7 @@ class RevmEngine(EngineBase[JournalCheckpoint]):
                             output,
                         )
                     )
-        except EngineError as error:
+        except Exception as error:
             raise self._fail(number, len(receipts), str(error)) from error
         self._number, self._timestamp = number, timestamp
         return receipts

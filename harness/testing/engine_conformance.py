@@ -39,7 +39,20 @@ from harness.engine.base import (
 from harness.engine.digest import DigestChain
 from harness.errors import EngineError, Reverted
 
-__all__ = ["FAILURES", "GOLDEN_DIGEST", "EngineConformance", "ProbeChain"]
+__all__ = [
+    "ALICE",
+    "BOB",
+    "CAROL",
+    "FAILURES",
+    "GOLDEN_DIGEST",
+    "PROBE",
+    "START",
+    "EngineConformance",
+    "MakeEngine",
+    "ProbeChain",
+    "golden_history",
+    "probe",
+]
 
 MakeEngine = Callable[[], Engine]
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from harness.engine import open_engine
-from harness.errors import Reverted
-from harness.testing.engine_conformance import FAILURES, ProbeChain
+from harness.engine import Transaction, open_engine
+from harness.engine.base import MAX_OPEN_SNAPSHOTS
+from harness.errors import EngineError, Reverted
+from harness.testing.engine_conformance import ALICE, FAILURES, PROBE, ProbeChain, probe
 
 pytest.importorskip("pyrevm", reason="pyrevm has no wheel for this Python or platform")
 
@@ -52,3 +53,18 @@ def test_failed_transactions_leave_the_call_depth_as_it_was(chain: ProbeChain) -
     for name, (args, _) in FAILURES.items():
         assert not chain.send(name, *args).status
         assert journal(chain)[0] == 0
+
+
+def test_failure_in_mid_block_makes_the_engine_unusable(chain: ProbeChain) -> None:
+    wrong: Any = "not bytes"
+    with pytest.raises(EngineError, match="transaction 1"):
+        chain.execute(probe("bump", 1), Transaction(ALICE, PROBE.address, wrong))
+    with pytest.raises(EngineError, match="failed earlier"):
+        chain.read("counter")
+
+
+def test_open_snapshots_are_limited_below_the_call_depth(chain: ProbeChain) -> None:
+    for _ in range(MAX_OPEN_SNAPSHOTS):
+        chain.engine.snapshot()
+    with pytest.raises(EngineError, match="snapshots are open"):
+        chain.engine.snapshot()
