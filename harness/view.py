@@ -11,14 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.calls import CallBook
 from harness.contracts import WORD
 from harness.engine.base import Engine, Receipt
 from harness.orders import Order
 from harness.protocols.pooled_lending import (
-    RAY,
+    NO_CAP,
     WAD,
     AssetState,
     Holding,
@@ -114,12 +113,13 @@ class VenueState:
         )
         self._health_watch = _Watch()
         self._short_watch = _Watch()
-        self._quotes: list[Quote] | None = None
+        #: quotes read at these prices of accounts untouched since
+        self._quotes: dict[int, Quote] = {}
+        self._quoted_at: list[int] = []
         self.states: list[AssetState] = []
         self.oracle_prices: list[int] = []
         #: accounts below 1 at the market's prices, and for each the block since which it has been
         self.unhealthy_since: dict[int, int] = {}
-        self.unhealthy: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
         venue.refresh(engine)
 
     def update(self, index: int, receipts: Sequence[Receipt]) -> set[int]:
@@ -132,57 +132,76 @@ class VenueState:
             self._short_watch.forget()
         self.states = self.venue.states(self._engine)
         self.oracle_prices = [state.price_wad for state in self.states]
-        self._quotes = None
+        if self.oracle_prices != self._quoted_at:
+            self._quotes.clear()
+            self._quoted_at = self.oracle_prices
+        for number in touched:
+            self._quotes.pop(number, None)
         if not self._health_watch.clear(self.states, self.oracle_prices):
             self._scan(index)
         return touched
 
     def _scan(self, index: int) -> None:
-        """Finds who is below 1 and below the call level, with some to spare, and asks the chain
-        for the exact health factor of each."""
+        """Finds who is below 1 and who is below the call level. Where an account is closer to
+        either than the cache is good for, the chain decides."""
         health = self.venue.health(self.states, self.oracle_prices)
         ratio = health / self._call_levels
-        near = np.flatnonzero(ratio < 1 + 1e-9)
-        exact = self.venue.health_factors(self._engine, near.tolist())
-        below = [n for n, factor in zip(near.tolist(), exact, strict=True) if factor < WAD]
-        self.unhealthy = np.array(below, dtype=np.intp)
+        unhealthy, called = health < 1, ratio < 1
+        close = (np.abs(health - 1) < 1e-9) | (np.abs(ratio - 1) < 1e-9)
+        doubtful = np.flatnonzero(close).tolist()
+        exact = self.venue.health_factors(self._engine, doubtful)
+        for number, factor in zip(doubtful, exact, strict=True):
+            unhealthy[number] = factor < WAD
+            called[number] = factor < self.venue.positions[number].call_health_factor
         since = self.unhealthy_since
+        below = np.flatnonzero(unhealthy).tolist()
         self.unhealthy_since = {number: since.get(number, index) for number in below}
-        positions = self.venue.positions
-        self.calls.update(
-            index,
-            [
-                number
-                for number, factor in zip(near.tolist(), exact, strict=True)
-                if factor < positions[number].call_health_factor
-            ],
-        )
+        self.calls.update(index, np.flatnonzero(called).tolist())
         least = float(ratio.min()) if ratio.size else np.inf
         self._health_watch.scanned(least, self.states, self.oracle_prices)
 
-    def quotes(self) -> list[Quote]:
-        """Exact quotes for every account that can be liquidated now; read once a block."""
-        if self._quotes is None:
-            self._quotes = self.venue.quotes(self._engine, self.unhealthy.tolist())
-        return self._quotes
+    def quotes(self, least_usd: float, most: int) -> list[Quote]:
+        """Exact quotes of accounts that can be liquidated now: those ``most`` whose liquidation
+        may earn the most, ``least_usd`` or more. An account is read again when a price or its
+        position has changed."""
+        below = list(self.unhealthy_since)
+        if not below:
+            return []
+        gains = self.venue.most_gain(below, self.states, self.oracle_prices)
+        largest = np.argsort(-gains, kind="stable")[:most]
+        worthwhile = [below[i] for i in largest if gains[i] >= least_usd]
+        unread = [number for number in worthwhile if number not in self._quotes]
+        if unread:
+            for quote in self.venue.quotes(self._engine, unread):
+                self._quotes[quote.account] = quote
+        return [
+            quote for quote in map(self._quotes.__getitem__, worthwhile) if quote.max_repay
+        ]
 
     def without_dust(self, quote: Quote, repay: int) -> int:
         """The largest repayment up to this one that the market's dust rule lets through.
 
-        Less than the least leftover may stay of a debt only if nothing does.
+        Unless a liquidation clears the debt or the collateral, the least leftover must stay of
+        both.
         """
         spec = self.venue.spec
         if repay >= quote.max_repay or not spec.min_leftover_usd:
             return min(repay, quote.max_repay)
-        state = self.states[quote.debt]
-        owed = self.venue.debt_of(quote.account, quote.debt, state)
-        unit = 10 ** self.venue.decimals[quote.debt]
-        least = -(-usd_wad(spec.min_leftover_usd) * unit // state.price_wad)
-        return min(repay, owed - least - 1)
+        words = self.venue.position_words(quote.account, self.states)
+
+        def spare(asset: int, amount: int) -> int:
+            """What may be taken of an amount so that the least leftover stays."""
+            unit = 10 ** self.venue.decimals[asset]
+            price = self.states[asset].price_wad
+            return amount - -(-usd_wad(spec.min_leftover_usd) * unit // price) - 1
+
+        debt = spare(quote.debt, words[quote.debt] & NO_CAP)
+        collateral = spare(quote.collateral, words[quote.collateral] >> 128)
+        return min(repay, debt, collateral * quote.max_repay // quote.seized)
 
     def holdings(self, number: int) -> list[Holding]:
-        """An account's exact position, valued at the market's prices."""
-        return self.venue.holdings(self._engine, number, self.oracle_prices)
+        """An account's position, valued at the market's prices."""
+        return self.venue.holdings(number, self.states, self.oracle_prices)
 
     def shortfalls(self, external_wad: Sequence[int]) -> tuple[Shortfall, int]:
         """Market and liquidation shortfall at external prices, and the market's shortfall at its
@@ -214,6 +233,7 @@ class View:
         feeds: latest round of each feed, by asset
         reserves: base and quote reserves of each pool
         venues: lending venues by name
+        background_bid: what others bid, in wei of the fee asset per gas
         mempool: orders that wait to be included, by agent and key
         cut: whether forced trades are filled by the sink
     """
@@ -226,6 +246,7 @@ class View:
         self._paths = paths
         self.scenario = scenario
         self.index = -1
+        self.background_bid = 0
         self.timestamp = 0
         self.cut = False
         self.external: dict[str, int] = {}
@@ -251,6 +272,7 @@ class View:
     def update(self, index: int, timestamp: int, receipts: Sequence[Receipt]) -> set[str]:
         """Moves on to the state after a block. Returns the names of the venues it touched."""
         self.index, self.timestamp = index, timestamp
+        self.background_bid = self.scenario.block_space.background_bid_wei(self.seconds)
         self._balances.clear()
         self._read_world(index)
         return {name for name, venue in self.venues.items() if venue.update(index, receipts)}
@@ -343,14 +365,9 @@ class View:
         """Seconds of the run that have passed."""
         return self.timestamp - self.scenario.clock.start
 
-    @property
-    def background_bid(self) -> int:
-        """The background bid seen now, in wei of the fee asset per gas."""
-        return self.scenario.block_space.background_bid_wei(self.seconds)
-
     def waiting(self, agent: str) -> int:
         """How many of an agent's orders wait."""
         return sum(1 for owner, _ in self.mempool if owner == agent)
 
 
-__all__ = ["RAY", "FeedRound", "Hop", "VenueState", "View"]
+__all__ = ["FeedRound", "Hop", "VenueState", "View"]

@@ -37,6 +37,8 @@ class BorrowerAgent:
             if isinstance(population, Borrowers | Positions)
         }
         self._makers: dict[int, OrderMaker] = {}
+        #: accounts whose cash is spent
+        self._broke: set[int] = set()
 
     def act(self, view: View) -> list[Order]:
         """An order for every called account whose time to answer has come."""
@@ -46,6 +48,7 @@ class BorrowerAgent:
             position = venue.venue.positions[number]
             if (
                 position.action == "nothing"
+                or number in self._broke
                 or (self.name, str(number)) in view.mempool
                 or view.next_block < called.block + position.latency_blocks
             ):
@@ -114,6 +117,7 @@ class BorrowerAgent:
             if amount > 0:
                 maker = self._maker(number, position)
                 return maker.order(view, "top_up", str(number), market.address, call)
+        self._broke.add(number)
         return None
 
     def _deleverage(

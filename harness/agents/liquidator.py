@@ -13,8 +13,13 @@ from harness.accounts import account
 from harness.agents.base import Context, OrderMaker, OutageClock
 from harness.orders import DECLARED_GAS, Order
 from harness.protocols.pooled_lending import Quote
-from harness.scenario import Liquidator, usd_wad
+from harness.scenario import WAD, Liquidator, usd_wad
 from harness.view import PIPS, Hop, VenueState, View
+from harness.world import MAX_UINT
+
+
+#: How many opportunities a liquidator weighs for each transaction it can have in flight.
+_ATTENTION = 4
 
 
 def best_sale(hop: Hop, seized: int, repaid: int) -> int:
@@ -85,7 +90,7 @@ class LiquidatorAgent:
     def act(self, view: View) -> list[Order]:
         """Orders for the most profitable accounts that capital and orders in flight allow."""
         venue = view.venues[self._spec.venue]
-        if not venue.unhealthy.size or self._outages.out(view):
+        if not venue.unhealthy_since or self._outages.out(view):
             return []
         mine = {key for owner, key in view.mempool if owner == self.name}
         self._committed = {key: held for key, held in self._committed.items() if key in mine}
@@ -93,7 +98,7 @@ class LiquidatorAgent:
         orders: list[Order] = []
         for quote in self._ranked(view, venue):
             key = str(quote.account)
-            if key not in mine and len(mine) >= self._spec.max_transactions:
+            if len(mine) >= self._spec.max_transactions and key not in mine:
                 continue
             order = self._offer(view, venue, quote, key, curves)
             if order is not None:
@@ -110,7 +115,11 @@ class LiquidatorAgent:
                 assets[quote.debt], quote.max_repay
             )
 
-        return sorted(venue.quotes(), key=lambda quote: (-bonus(quote), quote.account))
+        # the pool may pay more than the outside price, but not twice the bonus more
+        fee = self._maker.bid(view, "") * DECLARED_GAS["liquidate"]
+        least = (self._floor + view.usd_wad(self._fee_asset, fee)) / WAD / 2
+        most = _ATTENTION * self._spec.max_transactions
+        return sorted(venue.quotes(least, most), key=lambda quote: (-bonus(quote), quote.account))
 
     def _offer(
         self,
@@ -151,7 +160,8 @@ class LiquidatorAgent:
             venue.venue.accounts[quote.account],
             tokens[collateral].address,
             tokens[debt].address,
-            repay,
+            # interest grows until the transaction runs: only "all of it" leaves nothing over
+            MAX_UINT if repay == quote.max_repay else repay,
             least,
         )
         return self._maker.order(view, "liquidate", key, executor.address, data)

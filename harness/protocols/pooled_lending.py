@@ -190,10 +190,28 @@ class PooledLendingVenue:
         return found
 
     def health(self, states: Sequence[AssetState], prices_wad: Sequence[int]) -> Floats:
-        """Health factors of all accounts from the cache, infinite without debt; to find
-        candidates only."""
+        """Health factors of all accounts from the cache, good to about 15 digits.
+
+        Infinite without debt, and with an asset whose price (0) the market refuses: nobody can
+        be liquidated by such a price.
+        """
         claims_usd, debt_usd = self._usd(states, prices_wad)
-        return _ratio(claims_usd @ self._thresholds, debt_usd.sum(axis=1))
+        health = _ratio(claims_usd @ self._thresholds, debt_usd.sum(axis=1))
+        for place, price in enumerate(prices_wad):
+            if price == 0:
+                held = (self._claims[:, place] > 0) | (self._debts[:, place] > 0)
+                health[held] = np.inf
+        return health
+
+    def most_gain(
+        self, numbers: Sequence[int], states: Sequence[AssetState], prices_wad: Sequence[int]
+    ) -> Floats:
+        """A bound in USD on what liquidating each of these accounts can earn: the bonus on the
+        smaller of its claims and its debt."""
+        claims_usd, debt_usd = self._usd(states, prices_wad)
+        rows = list(numbers)
+        worth = np.minimum(claims_usd[rows].sum(axis=1), debt_usd[rows].sum(axis=1))
+        return worth * (float(self._bonuses.max()) - 1.0) * (1 + 1e-9)
 
     def position_words(self, number: int, states: Sequence[AssetState]) -> tuple[int, ...]:
         """An account's balances (claims << 128 | debt) from the cache, good to about 15 digits."""
@@ -203,10 +221,6 @@ class PooledLendingVenue:
             | int(debts[i] * (state.borrow_index / RAY))
             for i, state in enumerate(states)
         )
-
-    def debt_of(self, number: int, asset: int, state: AssetState) -> int:
-        """An account's debt in one asset from the cache, good to about 15 digits."""
-        return int(self._debts[number, asset] * (state.borrow_index / RAY))
 
     def cover(self, states: Sequence[AssetState], prices_wad: Sequence[int]) -> Floats:
         """Collateral / (1 + bonus) over debt of all accounts at given prices, infinite without
@@ -220,11 +234,13 @@ class PooledLendingVenue:
             return []
         return _words(self._ask(engine, "healthFactors", numbers))
 
-    def holdings(self, engine: Engine, number: int, prices_wad: Sequence[int]) -> list[Holding]:
-        """One account's exact position, valued at these prices."""
-        words = _words(self._ask(engine, "positions", [number]))
+    def holdings(
+        self, number: int, states: Sequence[AssetState], prices_wad: Sequence[int]
+    ) -> list[Holding]:
+        """One account's position from the cache, valued at these prices: what its holder plans
+        with; the transaction it sends meets the chain's own figures."""
         holdings = []
-        for place, word in enumerate(words):
+        for place, word in enumerate(self.position_words(number, states)):
             claims, debt = word >> 128, word & NO_CAP
             unit = 10 ** self.decimals[place]
             threshold = self.spec.assets[place].liquidation_threshold_bps
@@ -240,16 +256,13 @@ class PooledLendingVenue:
         return holdings
 
     def quotes(self, engine: Engine, numbers: Sequence[int]) -> list[Quote]:
-        """Exact liquidation quotes of the accounts among these that can be liquidated."""
-        if not len(numbers):
-            return []
+        """Exact liquidation quotes of these accounts; ``max_repay`` is 0 for one that cannot be
+        liquidated."""
         words = _words(self._ask(engine, "liquidationQuotes", numbers))
-        quotes = []
-        for place, number in enumerate(numbers):
-            health, collateral, debt, repay, seized = words[5 * place : 5 * place + 5]
-            if health < WAD and repay:
-                quotes.append(Quote(int(number), health, collateral, debt, repay, seized))
-        return quotes
+        return [
+            Quote(number, *words[5 * place : 5 * place + 5])
+            for place, number in enumerate(numbers)
+        ]
 
     def shortfall(
         self, engine: Engine, numbers: Sequence[int], prices_wad: Sequence[int]

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, ClassVar, Literal, TypeVar
 
 from harness.scenario._decode import Family, Instant, Key, Pattern, Range, TableOf
@@ -42,6 +43,7 @@ Window = tuple[Seconds, Seconds]
 Amounts = Annotated[tuple[tuple[str, Amount], ...], TableOf()]
 
 
+@lru_cache(maxsize=4096)
 def base_units(amount: float, decimals: int) -> int:
     """Integer base units of a decimal amount, exact in the digits written; dust is cut off."""
     return int(Decimal(repr(amount)).scaleb(decimals))
