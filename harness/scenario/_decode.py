@@ -163,6 +163,8 @@ def _read_fields(cls: type[Any]) -> tuple[FieldSpec, ...]:
 
 def _error(path: str, raw: object, allowed: str) -> ScenarioError:
     """The error for a value; long values are cut short, so that it fits a line."""
+    if isinstance(raw, int) and raw.bit_length() > 3 * _LONGEST_VALUE:
+        return ScenarioError(path, "an integer of many digits", allowed)
     text = repr(raw)
     shown = raw if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
     return ScenarioError(path, shown, allowed)

@@ -45,8 +45,9 @@ def load_scenario(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Sc
         path = Path(name_or_path)
         try:
             raw = path.read_bytes()
-        except OSError as error:
-            raise ScenarioError("scenario", text, f"a readable file ({error.strerror})") from error
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise ScenarioError("scenario", text, f"a readable file ({reason})") from error
         return parse_scenario(raw, overrides, folder=path.parent)
     if text not in scenario_names():
         allowed = "one of " + ", ".join(scenario_names()) + ", or the path of a .toml file"

@@ -236,6 +236,14 @@ class TestRefusals:
         with pytest.raises(ScenarioError, match="UTF-8"):
             parse_scenario(b"name = \xff")
 
+    def test_values_too_long_for_a_line_are_cut_short(self):
+        for value in ("0x" + "f" * 9000, "[" + "1, " * 500 + "1]", '"' + "x" * 5000 + '"'):
+            assert len(str(refused(f"clock.blocks={value}"))) < 200
+
+    def test_a_path_no_system_has(self):
+        with pytest.raises(ScenarioError, match="readable file"):
+            load_scenario("a\0b.toml")
+
     def test_correlations(self):
         pair = MARKET.replace(
             'price = { process = "constant" }', 'price = { process = "jump-diffusion", sigma = 1 }'
