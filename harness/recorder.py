@@ -88,16 +88,15 @@ class Recorder:
         """Records what a block's transactions did, and which orders expired."""
         for place, entry in enumerate(top):
             self._record_top(index, place, entry, receipts[place])
-        first = len(top)
-        for place, order in enumerate(chosen.included, first):
+        if chosen.included:
+            self._record_fees(index, len(top), block, receipts[len(top)], chosen.included)
+        for place, order in enumerate(chosen.included, len(top) + 1):
             receipt = receipts[place]
             status = "succeeded" if receipt.status else "reverted"
             reason = "" if receipt.status else decode_error(receipt.output or b"")
             self.trace.transactions.append(_order_row(order, index, place, status, reason))
             if receipt.status:
                 self._record_events(index, place, order, self._decode(receipt.logs))
-        if chosen.included:
-            self._record_fees(index, block, receipts[-1], chosen.included)
         self.trace.transactions += [
             _order_row(order, index, -1, "expired", self._why_waiting(order))
             for order in chosen.expired
@@ -238,13 +237,12 @@ class Recorder:
         self.trace.bad_debts.append(row)
 
     def _record_fees(
-        self, index: int, block: Block, receipt: Receipt, included: Sequence[Order]
+        self, index: int, place: int, block: Block, receipt: Receipt, included: Sequence[Order]
     ) -> None:
         if not receipt.status:
             reason = decode_error(receipt.output or b"")
             raise EngineError(f"block {block.number}: fees could not be charged: {reason}")
-        sent = block.transactions[-1]
-        place = len(block.transactions) - 1
+        sent = block.transactions[place]
         self.trace.transactions.append(
             TransactionRow(
                 block=index,

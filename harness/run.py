@@ -6,7 +6,7 @@ Everything above the simulation, sweeps and comparisons included, calls only thi
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ from harness.setup import require_success
 from harness.simulation import simulate
 from harness.trace import Trace
 from harness.world import World, deploy
+
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -48,32 +50,44 @@ class RunResult:
     paths: Mapping[str, Sequence[int]]
 
 
-def run(scenario: Scenario, seed: int, engine: str | Engine | None = None) -> RunResult:
+def run(
+    scenario: Scenario,
+    seed: int,
+    engine: str | Engine | None = None,
+    *,
+    progress: Progress | None = None,
+) -> RunResult:
     """Runs a scenario and its twin from the same snapshot.
+
+    Violated invariants do not raise: they are part of the summary's checks.
 
     engine: a name for ``open_engine``, or a fresh engine, which the caller closes; by default
         the fastest there is
+    progress: told after each block how many are done, and of how many
 
     Raises:
         ScenarioError: the scenario cannot be set up.
         EngineError: the engine failed.
-        InvariantViolation: never; violations are part of the summary's checks.
     """
     if isinstance(engine, str) or engine is None:
         opened = open_engine(engine) if engine else default_engine()
         try:
-            return _run(scenario, seed, opened)
+            return _run(scenario, seed, opened, progress)
         finally:
             opened.close()
-    return _run(scenario, seed, engine)
+    return _run(scenario, seed, engine, progress)
 
 
-def _run(scenario: Scenario, seed: int, engine: Engine) -> RunResult:
-    began = time.perf_counter()
+def set_up(scenario: Scenario, seed: int) -> tuple[dict[str, list[int]], World]:
+    """Price paths and the world of a scenario, its set-up written down but not executed."""
     paths = {symbol: path.tolist() for symbol, path in build_paths(scenario, seed).items()}
     start_prices = {symbol: path[0] for symbol, path in paths.items()}
-    world = deploy(scenario, start_prices, _by_venue(build_population(scenario, seed)))
+    return paths, deploy(scenario, start_prices, _by_venue(build_population(scenario, seed)))
 
+
+def _run(scenario: Scenario, seed: int, engine: Engine, progress: Progress | None) -> RunResult:
+    began = time.perf_counter()
+    paths, world = set_up(scenario, seed)
     blocks = world.setup.blocks(scenario.clock.start)
     digests = DigestChain()
     setup_digests = []
@@ -95,6 +109,7 @@ def _run(scenario: Scenario, seed: int, engine: Engine) -> RunResult:
                 first_number=len(blocks) + 1,
                 digest=digests.value,
                 cut=cut,
+                after_block=_counter(progress, scenario.clock.blocks, second=not cut),
             )
         )
         if cut:
@@ -113,6 +128,15 @@ def _run(scenario: Scenario, seed: int, engine: Engine) -> RunResult:
         twin=twin,
         paths=paths,
     )
+
+
+def _counter(
+    progress: Progress | None, blocks: int, *, second: bool
+) -> Callable[[int], None] | None:
+    """Turns a pass's block index into blocks done of both passes."""
+    if progress is None:
+        return None
+    return lambda index: progress(index + 1 + (blocks if second else 0), 2 * blocks)
 
 
 def _by_venue(positions: Sequence[Position]) -> dict[str, list[Position]]:
@@ -167,4 +191,4 @@ def _summary(
     }
 
 
-__all__ = ["RunResult", "run"]
+__all__ = ["Progress", "RunResult", "run", "set_up"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 
 from harness.agents import (
@@ -30,6 +30,7 @@ from harness.engine.base import Block, Engine, Receipt, Transaction
 from harness.engine.digest import DigestChain
 from harness.errors import ScenarioError
 from harness.orders import Order
+from harness.protocols.pooled_lending import Census
 from harness.recorder import Recorder
 from harness.scenario import Arbitrageur, Liquidator, PushFeed, Scenario
 from harness.setup import require_success
@@ -48,6 +49,7 @@ def simulate(
     first_number: int,
     digest: bytes,
     cut: bool,
+    after_block: Callable[[int], None] | None = None,
 ) -> Trace:
     """Runs every block of a scenario on an engine that holds the executed set-up.
 
@@ -55,6 +57,7 @@ def simulate(
     digest: the digest chain's value after set-up
     cut: fill every forced trade by the sink at the current quote: the twin. The switch is thrown
         in block 0 by a transaction that stays outside the digest.
+    after_block: told the index of each block that is done
 
     Raises EngineError if the engine fails.
     """
@@ -78,6 +81,7 @@ def simulate(
     view.update(0, switch.timestamp, [])
     recorder = Recorder(world, scenario, view)
     recorder.block(0, switch, digests.value)
+    recorder.trace.opening = _census(engine, world)
 
     waiting: list[Order] = []
     for index in range(1, clock.blocks):
@@ -98,10 +102,15 @@ def simulate(
         waiting = chosen.waiting
         view.mempool = {(order.agent, order.key): order for order in waiting}
         recorder.executed(index, block, receipts, top, chosen)
-        _note_answers(view, chosen, receipts[len(top) :])
+        _note_answers(view, chosen, receipts)
         view.update(index, block.timestamp, receipts)
         recorder.block(index, block, digests.value)
-    final = [venue.final_words(engine) for venue in world.venues.values()]
+        if after_block is not None:
+            after_block(index)
+    recorder.trace.closing = _census(engine, world)
+    final = [
+        engine.call(to, data) for venue in world.venues.values() for to, data in venue.final_reads()
+    ]
     return recorder.finish(waiting, digests.finish(final))
 
 
@@ -146,6 +155,10 @@ def block_ordering(name: str) -> BlockOrdering:
     return made
 
 
+def _census(engine: Engine, world: World) -> dict[str, Census]:
+    return {name: venue.census(engine) for name, venue in world.venues.items()}
+
+
 def _switch(world: World) -> tuple[Transaction, ...]:
     router = world.router
     return (Transaction(ADMIN, router.address, router.encode("setCutAll", True)),)
@@ -153,7 +166,8 @@ def _switch(world: World) -> tuple[Transaction, ...]:
 
 def _note_answers(view: View, chosen: Selection, receipts: Sequence[Receipt]) -> None:
     """Marks the margin calls that called accounts answered in this block."""
-    for order, receipt in zip(chosen.included, receipts, strict=False):
+    last = len(chosen.included)
+    for order, receipt in zip(chosen.included, receipts[-last:] if last else [], strict=True):
         if receipt.status and order.action in ("top_up", "deleverage"):
             venue = order.agent.removeprefix(BORROWERS)
             view.venues[venue].calls.answered(int(order.key), order.action)
@@ -166,9 +180,11 @@ def _assemble(
     chosen: Selection,
     world: World,
 ) -> Block:
-    """Top of the block, the chosen orders, and one transaction that charges their fees."""
+    """Top of the block, one transaction that charges fees, and the orders that pay them.
+
+    Fees come first, so that nothing an order does can leave its block unpaid.
+    """
     transactions = [entry.transaction for entry in top]
-    transactions += [order.transaction for order in chosen.included]
     if chosen.included:
         data = world.fee_ledger.encode(
             "charge",
@@ -177,4 +193,5 @@ def _assemble(
             [order.bid for order in chosen.included],
         )
         transactions.append(Transaction(BUILDER, world.fee_ledger.address, data))
+    transactions += [order.transaction for order in chosen.included]
     return Block(number, timestamp, tuple(transactions))

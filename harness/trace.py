@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from harness.calls import MarginCall
-from harness.protocols.pooled_lending import AssetState
+from harness.protocols.pooled_lending import AssetState, Census
 
 
 @dataclass(slots=True)
@@ -162,4 +162,6 @@ class Trace:
     fees: dict[str, int] = field(default_factory=dict)
     invariants: dict[str, bool] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
+    opening: dict[str, Census] = field(default_factory=dict)
+    closing: dict[str, Census] = field(default_factory=dict)
     digest: bytes = b""

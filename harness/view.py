@@ -174,9 +174,7 @@ class VenueState:
         if unread:
             for quote in self.venue.quotes(self._engine, unread):
                 self._quotes[quote.account] = quote
-        return [
-            quote for quote in map(self._quotes.__getitem__, worthwhile) if quote.max_repay
-        ]
+        return [quote for quote in map(self._quotes.__getitem__, worthwhile) if quote.max_repay]
 
     def without_dust(self, quote: Quote, repay: int) -> int:
         """The largest repayment up to this one that the market's dust rule lets through.

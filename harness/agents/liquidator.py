@@ -17,7 +17,6 @@ from harness.scenario import WAD, Liquidator, usd_wad
 from harness.view import PIPS, Hop, VenueState, View
 from harness.world import MAX_UINT
 
-
 #: How many opportunities a liquidator weighs for each transaction it can have in flight.
 _ATTENTION = 4
 

@@ -6,7 +6,7 @@ USD figures are sums of integers in WAD, divided once at the end; ``exact`` hold
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.scenario import PRICE_UNIT, Scenario
 from harness.trace import LiquidationRow, Trace, VenueBlock
@@ -29,8 +29,9 @@ def _repaid(rows: Iterable[LiquidationRow]) -> int:
 
 
 def transactions(run: Trace) -> dict[str, int]:
-    """Agents' orders by what became of them; ``sent`` counts all, those still waiting included."""
-    rows = [row for row in run.transactions if row.agent != "builder"]
+    """Agents' and keepers' transactions by what became of them; ``sent`` counts all, those still
+    waiting included. Statements of outside prices and charges of fees are not counted."""
+    rows = [row for row in run.transactions if row.agent not in ("builder", "publisher")]
     counted = {"succeeded": 0, "reverted": 0, "expired": 0, "pending": 0}
     for row in rows:
         counted[row.status] += 1
@@ -190,6 +191,28 @@ def _venue_solvency(
         "carried_by_reserves": deficit - uncovered,
         "carried_by_suppliers": uncovered,
     }
+
+
+class TwinFigures(NamedTuple):
+    """What the terminal and the report show of the twin beside the run."""
+
+    liquidations: int
+    repaid_usd: float
+    bad_debt_usd: float
+    shortfall_market_usd: float
+    insolvency_usd: float
+
+
+def twin_figures(twin: Trace, world: World) -> TwinFigures:
+    """The twin's liquidations and insolvency."""
+    figures = solvency(twin, world)
+    return TwinFigures(
+        liquidations=len(twin.liquidations),
+        repaid_usd=usd(_repaid(twin.liquidations)),
+        bad_debt_usd=figures["bad_debt_usd"],
+        shortfall_market_usd=figures["shortfall_market_usd"],
+        insolvency_usd=figures["insolvency_usd"],
+    )
 
 
 def exact(run: Trace, world: World, scenario: Scenario) -> dict[str, dict[str, str]]:

@@ -35,6 +35,9 @@ BPS = 10_000
 MAX_UINT = (1 << 256) - 1
 NO_CAP = (1 << 128) - 1
 
+#: Health factor the lens gives for an asset the market refuses to price; MAX_UINT: no debt.
+UNPRICED = MAX_UINT - 1
+
 #: Where borrowers send what they borrowed: it leaves the scenario.
 OUTSIDE = account("outside").address
 
@@ -77,6 +80,19 @@ class Holding(NamedTuple):
     debt: int
     threshold_usd: int
     debt_usd: int
+
+
+class Census(NamedTuple):
+    """All accounts at one block: balances as words (claims << 128 | debt, base units), ``width``
+    of them for each account, and health factors (WAD)."""
+
+    width: int
+    balances: tuple[int, ...]
+    health: tuple[int, ...]
+
+    def words(self, number: int) -> tuple[int, ...]:
+        """One account's words, by asset."""
+        return self.balances[number * self.width : (number + 1) * self.width]
 
 
 class Shortfall(NamedTuple):
@@ -260,8 +276,7 @@ class PooledLendingVenue:
         liquidated."""
         words = _words(self._ask(engine, "liquidationQuotes", numbers))
         return [
-            Quote(number, *words[5 * place : 5 * place + 5])
-            for place, number in enumerate(numbers)
+            Quote(number, *words[5 * place : 5 * place + 5]) for place, number in enumerate(numbers)
         ]
 
     def shortfall(
@@ -278,12 +293,18 @@ class PooledLendingVenue:
         decoded = self.lens.decode("shortfallAt", data)
         return Shortfall(decoded[0], decoded[1])
 
-    def final_words(self, engine: Engine) -> bytes:
-        """The packed books of the market and position words of everyone, for the digest."""
+    def final_reads(self) -> list[tuple[bytes, bytes]]:
+        """The reads that close a run's digest: the market's books, everyone's position words."""
         words = self.lens.encode("scaledPositions", self.market.address, list(self.people))
-        return engine.call(self.lens.address, self._states_call) + engine.call(
-            self.lens.address, words
-        )
+        return [(self.lens.address, self._states_call), (self.lens.address, words)]
+
+    def census(self, engine: Engine) -> Census:
+        """Every account's exact balances and health factor."""
+        everyone = range(len(self.accounts))
+        if not self.accounts:
+            return Census(len(self.assets), (), ())
+        words = _words(self._ask(engine, "positions", everyone))
+        return Census(len(self.assets), tuple(words), tuple(self.health_factors(engine, everyone)))
 
     def _ask(self, engine: Engine, function: str, numbers: Iterable[Any]) -> bytes:
         addresses = [self.accounts[i] for i in numbers]

@@ -1,0 +1,405 @@
+"""The run directory: a manifest, the summary, the scenario, and Parquet tables.
+
+    manifest.json         what ran, where, with which versions; status running, interrupted or
+                          complete; SHA-256 of every other file
+    summary.json          the summary object
+    scenario.toml         the scenario with everything it depends on
+    blocks.parquet        every block, set-up included, with its digest; prices with feedback
+                          and without; books and shortfalls of each venue
+    transactions.parquet  every executed transaction in order, set-up included, and every order
+                          that never was one
+    liquidations.parquet  of the run (with waves) and of its twin
+    trades.parquet        forced trades of the run
+    positions.parquet     every account before and after, and in which block it was liquidated
+    final_reads.parquet   the reads whose return values close the digest
+
+Amounts are integers in base units, USD figures integers in WAD (1e18), prices of outside markets
+integers of 8 decimals; integers that may exceed 64 bits are decimal256. Times are epoch seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import __version__
+from harness.errors import ScenarioError
+from harness.protocols.pooled_lending import UNPRICED
+from harness.run import RunResult
+from harness.scenario import Scenario, dump_scenario
+from harness.trace import BlockRow, LiquidationRow, Trace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MANIFEST = "manifest.json"
+SUMMARY = "summary.json"
+SCENARIO = "scenario.toml"
+SCHEMA = 1
+
+_PACKAGES = ("numpy", "py-evm", "pyarrow", "pyrevm", "web3", "eth-tester")
+
+
+class RunDirectory:
+    """A run directory that is being written.
+
+    Opening one writes a manifest that says ``running``; ``complete`` writes everything else and
+    then says so; ``interrupt`` says that nothing more will come.
+    """
+
+    def __init__(
+        self, path: Path, scenario: Scenario, seed: int, engine: str, command: str
+    ) -> None:
+        self.path = path
+        self._scenario = scenario
+        self._manifest: dict[str, Any] = {
+            "schema": SCHEMA,
+            "status": "running",
+            "scenario": scenario.name,
+            "seed": seed,
+            "engine": engine,
+            "command": command,
+            "started": _now(),
+            "harness": __version__,
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "packages": _versions(),
+        }
+        _make_room(path)
+        self._write_manifest()
+
+    def interrupt(self) -> None:
+        """Marks the run as interrupted."""
+        self._manifest["status"] = "interrupted"
+        self._write_manifest()
+
+    def complete(self, result: RunResult) -> None:
+        """Writes the tables, the scenario and the summary, and marks the run as complete.
+
+        Raises OSError if the disk refuses.
+        """
+        import pyarrow.parquet as pq
+
+        for name, table in _tables(result).items():
+            pq.write_table(table, self.path / f"{name}.parquet", compression="zstd")
+        (self.path / SCENARIO).write_text(dump_scenario(self._scenario), "utf-8")
+        _write_json(self.path / SUMMARY, result.summary)
+        files = sorted(file for file in self.path.iterdir() if file.name != MANIFEST)
+        self._manifest |= {
+            "status": "complete",
+            "finished": _now(),
+            "engine": result.engine,
+            "digest": result.summary["digest"],
+            "files": {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files},
+        }
+        self._write_manifest()
+
+    def _write_manifest(self) -> None:
+        _write_json(self.path / MANIFEST, self._manifest)
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest of a complete run.
+
+    Raises ScenarioError if there is none, it cannot be read, or the run is not complete.
+    """
+    file = path / MANIFEST
+    try:
+        manifest = json.loads(file.read_text("utf-8"))
+        status = manifest["status"]
+    except FileNotFoundError:
+        raise ScenarioError("run directory", str(path), f"a folder with a {MANIFEST}") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ScenarioError("run directory", str(path), f"a readable {MANIFEST}") from error
+    if status != "complete":
+        raise ScenarioError("run directory", f"{path} ({status})", "a run that is complete")
+    loaded: dict[str, Any] = manifest
+    return loaded
+
+
+def _make_room(path: Path) -> None:
+    """Makes the folder; an earlier run in it is replaced, anything else is left alone.
+
+    Raises ScenarioError if it cannot be written or holds something other than a run.
+    """
+    try:
+        if path.is_dir() and any(path.iterdir()):
+            if not (path / MANIFEST).is_file():
+                raise ScenarioError("--out", str(path), "a new or empty folder, or an earlier run")
+            shutil.rmtree(path)
+        path.mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK):
+            raise ScenarioError("--out", str(path), "a folder that can be written")
+    except OSError as error:
+        allowed = f"a folder that can be written ({error.strerror})"
+        raise ScenarioError("--out", str(path), allowed) from error
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes by renaming, so that a reader never sees half a file."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", "utf-8")
+    temporary.replace(path)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+# --- tables -------------------------------------------------------------------------------------
+
+
+class _Columns:
+    """Collects typed columns for one table."""
+
+    def __init__(self) -> None:
+        import pyarrow as pa
+
+        self._pa = pa
+        self._arrays: dict[str, pa.Array] = {}
+
+    def put(self, name: str, values: Iterable[Any], kind: str) -> None:
+        """kind: int64, text, bytes, or big for integers that may exceed 64 bits."""
+        pa = self._pa
+        if kind == "big":
+            whole = [None if value is None else Decimal(value) for value in values]
+            self._arrays[name] = pa.array(whole, pa.decimal256(76, 0))
+        else:
+            types = {"int64": pa.int64(), "text": pa.string(), "bytes": pa.binary()}
+            self._arrays[name] = pa.array(list(values), types[kind])
+
+    def table(self) -> pa.Table:
+        return self._pa.table(self._arrays)
+
+
+def _tables(result: RunResult) -> dict[str, pa.Table]:
+    return {
+        "blocks": _blocks(result),
+        "transactions": _transactions(result),
+        "liquidations": _liquidations(result),
+        "trades": _trades(result.run),
+        "positions": _positions(result),
+        "final_reads": _final_reads(result),
+    }
+
+
+def _blocks(result: RunResult) -> pa.Table:
+    setup = len(result.setup)
+    run, twin = result.run.blocks, result.twin.blocks
+    columns = _Columns()
+
+    def padded(values: Iterable[Any]) -> list[Any]:
+        """A column that set-up blocks have no value for."""
+        return [None] * setup + list(values)
+
+    columns.put("index", padded(block.index for block in run), "int64")
+    columns.put("number", [b.number for b in (*result.setup, *run)], "int64")
+    columns.put("timestamp", [b.timestamp for b in (*result.setup, *run)], "int64")
+    digests = [*result.setup_digests, *(block.digest for block in run)]
+    columns.put("digest", digests, "bytes")
+    for symbol, path in result.paths.items():
+        columns.put(f"path.{symbol}", padded(path), "int64")
+        columns.put(f"external.{symbol}", padded(b.external[symbol] for b in run), "int64")
+        columns.put(f"twin.external.{symbol}", padded(b.external[symbol] for b in twin), "int64")
+    for symbol in run[0].feeds:
+        columns.put(f"feed.{symbol}", padded(b.feeds[symbol].price for b in run), "big")
+        columns.put(f"twin.feed.{symbol}", padded(b.feeds[symbol].price for b in twin), "big")
+        seen = padded(b.feeds[symbol].seen_trade for b in run)
+        columns.put(f"feed_seen_trade.{symbol}", seen, "int64")
+    for pool in run[0].reserves:
+        for side, name in enumerate(("base", "quote")):
+            columns.put(f"pool.{pool}.{name}", padded(b.reserves[pool][side] for b in run), "big")
+    columns.put("background_bid", padded(b.background_bid for b in run), "int64")
+    columns.put("waiting", padded(b.waiting for b in run), "int64")
+    for venue in run[0].venues:
+        for prefix, blocks in (("", run), ("twin.", twin)):
+            _venue_columns(columns, f"{prefix}venue.{venue}", blocks, venue, padded)
+        for place, symbol in enumerate(result.world.venues[venue].assets):
+            for field in ("cash", "total_claims", "total_debt", "reserves", "deficit"):
+                values = padded(getattr(b.venues[venue].states[place], field) for b in run)
+                columns.put(f"venue.{venue}.{symbol}.{field}", values, "big")
+    return columns.table()
+
+
+def _venue_columns(
+    columns: _Columns,
+    prefix: str,
+    blocks: Sequence[BlockRow],
+    venue: str,
+    padded: Callable[[Iterable[Any]], list[Any]],
+) -> None:
+    for field in ("shortfall_market", "shortfall_liquidation", "shortfall_oracle", "bad_debt"):
+        values = padded(getattr(b.venues[venue], field) for b in blocks)
+        columns.put(f"{prefix}.{field}", values, "big")
+    for field in ("unhealthy", "called"):
+        columns.put(
+            f"{prefix}.{field}", padded(getattr(b.venues[venue], field) for b in blocks), "int64"
+        )
+
+
+def _transactions(result: RunResult) -> pa.Table:
+    """Executed ones in chain order (place 0 and up), then those that never entered a block."""
+    first = result.run.blocks[0].number
+    rows: list[tuple[Any, ...]] = []
+    for block in result.setup:
+        for place, sent in enumerate(block.transactions):
+            head = (block.number, place, sent.sender, sent.to, sent.data)
+            rows.append((*head, "setup", "setup", "", None, None, 0, 0, "succeeded", ""))
+    ordered = sorted(result.run.transactions, key=lambda row: (row.place < 0, row.block, row.place))
+    for row in ordered:
+        head = (first + row.block, row.place, row.sender, row.to, row.data)
+        what = (row.agent, row.action, row.key, row.observed, row.available)
+        rows.append((*head, *what, row.bid, row.gas, row.status, row.reason))
+    columns = _Columns()
+    names = (
+        ("block", "int64"),
+        ("place", "int64"),
+        ("sender", "bytes"),
+        ("to", "bytes"),
+        ("data", "bytes"),
+        ("agent", "text"),
+        ("action", "text"),
+        ("key", "text"),
+        ("observed", "int64"),
+        ("available", "int64"),
+        ("bid_wei", "int64"),
+        ("declared_gas", "int64"),
+        ("status", "text"),
+        ("reason", "text"),
+    )
+    for column, (name, kind) in zip(zip(*rows, strict=True), names, strict=True):
+        columns.put(name, column, kind)
+    return columns.table()
+
+
+def _liquidations(result: RunResult) -> pa.Table:
+    rows: list[tuple[str, LiquidationRow]] = [("run", row) for row in result.run.liquidations]
+    rows += [("twin", row) for row in result.twin.liquidations]
+    columns = _Columns()
+    columns.put("pass", [name for name, _ in rows], "text")
+    for name in ("venue", "liquidator", "collateral", "debt", "cause"):
+        columns.put(name, [getattr(row, name) for _, row in rows], "text")
+    for name in ("block", "place", "account", "unhealthy_since", "trade", "wave", "parent"):
+        columns.put(name, [getattr(row, name) for _, row in rows], "int64")
+    for name in (
+        "repaid",
+        "seized",
+        "protocol_fee",
+        "repaid_usd",
+        "seized_usd",
+        "health_factor",
+        "proceeds",
+    ):
+        columns.put(name, [getattr(row, name) for _, row in rows], "big")
+    return columns.table()
+
+
+def _trades(run: Trace) -> pa.Table:
+    columns = _Columns()
+    for name in ("id", "block", "place", "account"):
+        columns.put(name, [getattr(row, name) for row in run.trades], "int64")
+    for name in ("venue", "action", "sold", "bought"):
+        columns.put(name, [getattr(row, name) for row in run.trades], "text")
+    for name in ("amount_in", "amount_out", "spot_before", "spot_after"):
+        columns.put(name, [getattr(row, name) for row in run.trades], "big")
+    return columns.table()
+
+
+def _positions(result: RunResult) -> pa.Table:
+    columns = _Columns()
+    first_run = _first_liquidation(result.run)
+    first_twin = _first_liquidation(result.twin)
+    rows: list[tuple[Any, ...]] = []
+    for name, venue in result.world.venues.items():
+        before, after = result.run.opening[name], result.run.closing[name]
+        for number, position in enumerate(venue.positions):
+            key = (name, number)
+            for place, symbol in enumerate(venue.assets):
+                opening, closing = before.words(number)[place], after.words(number)[place]
+                if not opening and not closing:
+                    continue
+                rows.append(
+                    (
+                        name,
+                        number,
+                        venue.accounts[number],
+                        position.population,
+                        position.account,
+                        position.action,
+                        symbol,
+                        opening >> 128,
+                        opening & ((1 << 128) - 1),
+                        closing >> 128,
+                        closing & ((1 << 128) - 1),
+                        _finite(before.health[number]),
+                        _finite(after.health[number]),
+                        first_run.get(key),
+                        first_twin.get(key),
+                    )
+                )
+    names = (
+        ("venue", "text"),
+        ("account", "int64"),
+        ("address", "bytes"),
+        ("population", "text"),
+        ("label", "text"),
+        ("response", "text"),
+        ("asset", "text"),
+        ("claims_before", "big"),
+        ("debt_before", "big"),
+        ("claims_after", "big"),
+        ("debt_after", "big"),
+        ("health_factor_before", "big"),
+        ("health_factor_after", "big"),
+        ("liquidated_block", "int64"),
+        ("twin_liquidated_block", "int64"),
+    )
+    by_column = zip(*rows, strict=True) if rows else ((),) * len(names)
+    for column, (name_, kind) in zip(by_column, names, strict=True):
+        columns.put(name_, column, kind)
+    return columns.table()
+
+
+def _finite(health_factor: int) -> int | None:
+    """A health factor (WAD), None where the market gives none: no debt, or no price."""
+    return health_factor if health_factor < UNPRICED else None
+
+
+def _first_liquidation(trace: Trace) -> dict[tuple[str, int], int]:
+    first: dict[tuple[str, int], int] = {}
+    for row in trace.liquidations:
+        first.setdefault((row.venue, row.account), row.block)
+    return first
+
+
+def _final_reads(result: RunResult) -> pa.Table:
+    reads = [read for venue in result.world.venues.values() for read in venue.final_reads()]
+    columns = _Columns()
+    columns.put("to", [to for to, _ in reads], "bytes")
+    columns.put("data", [data for _, data in reads], "bytes")
+    return columns.table()
+
+
+def command_line() -> str:
+    """The command this process was called with, as a user would type it."""
+    return " ".join(["harness", *sys.argv[1:]])
