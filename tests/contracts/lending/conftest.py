@@ -17,13 +17,9 @@ RAY = 10**27
 BPS = 10_000
 MAX = (1 << 256) - 1
 NO_CAP = (1 << 128) - 1
-YEAR = 365 * 24 * 3600
 
 ALL_OFF = (BPS, 0, 0, 0)
 """Liquidation rules: everything may be closed at once, no dust rule."""
-
-AAVE = (5_000, 95 * 10**16, 2_000 * WAD, 1_000 * WAD)
-"""Aave v3.3's rules."""
 
 
 class Books(NamedTuple):
