@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.agents.keeper import TopTransaction
+from harness.books import Books
 from harness.builder import Selection
 from harness.contracts import Contract, Event, decode_error
 from harness.engine.base import Block, Log, Receipt
@@ -35,9 +36,10 @@ class Recorder:
     """Collects one pass: ``executed`` while the view still shows the state before the block,
     ``block`` once it shows the state after."""
 
-    def __init__(self, world: World, scenario: Scenario, view: View) -> None:
+    def __init__(self, world: World, scenario: Scenario, view: View, books: Books) -> None:
         self._world = world
         self._view = view
+        self._books = books
         self._space = scenario.block_space
         self._spot_feeds = {
             asset.symbol for asset in scenario.assets if isinstance(asset.feed, PoolSpotFeed)
@@ -144,6 +146,7 @@ class Recorder:
             if name == "Liquidate":
                 liquidation = self._liquidation(index, place, order, venue, fields)
                 self.trace.liquidations.append(liquidation)
+                self._books.liquidated(liquidation)
             elif name == "BadDebt":
                 self._record_bad_debt(index, venue, fields)
             elif name == "ForcedTrade":
@@ -314,6 +317,8 @@ class Recorder:
         ]
         for name, state in self._view.venues.items():
             self.trace.calls[name] = [*state.calls.past, *state.calls.open.values()]
+        self.trace.invariants = dict(self._books.holds)
+        self.trace.violations = list(self._books.violations)
         self.trace.digest = digest
         return self.trace
 

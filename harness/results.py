@@ -206,6 +206,8 @@ def _tables(result: RunResult) -> dict[str, pa.Table]:
 def _blocks(result: RunResult) -> pa.Table:
     setup = len(result.setup)
     run, twin = result.run.blocks, result.twin.blocks
+    heads = [(block.number, block.timestamp) for block in result.setup]
+    heads += [(block.number, block.timestamp) for block in run]
     columns = _Columns()
 
     def padded(values: Iterable[Any]) -> list[Any]:
@@ -213,8 +215,8 @@ def _blocks(result: RunResult) -> pa.Table:
         return [None] * setup + list(values)
 
     columns.put("index", padded(block.index for block in run), "int64")
-    columns.put("number", [b.number for b in (*result.setup, *run)], "int64")
-    columns.put("timestamp", [b.timestamp for b in (*result.setup, *run)], "int64")
+    columns.put("number", [number for number, _ in heads], "int64")
+    columns.put("timestamp", [timestamp for _, timestamp in heads], "int64")
     digests = [*result.setup_digests, *(block.digest for block in run)]
     columns.put("digest", digests, "bytes")
     for symbol, path in result.paths.items():

@@ -178,7 +178,11 @@ def _summary(
         "digest": "0x" + main.digest.hex(),
         "blocks": scenario.clock.blocks,
         "elapsed_s": round(time.perf_counter() - began, 3),
-        "warnings": [*scenario.warnings, *([f"vacuous: {reason}"] if reason else [])],
+        "warnings": [
+            *scenario.warnings,
+            *([f"vacuous: {reason}"] if reason else []),
+            *main.violations,
+        ],
         "transactions": figures.transactions(main),
         "prices": figures.prices(main, twin),
         "liquidations": figures.liquidations(main, world, scenario),

@@ -17,6 +17,7 @@ from harness.agents import (
 )
 from harness.agents.borrower import BORROWERS
 from harness.agents.keeper import TopTransaction
+from harness.books import Books
 from harness.builder import (
     Adversarial,
     BlockOrdering,
@@ -79,13 +80,15 @@ def simulate(
     view = View(engine, world, scenario, paths)
     view.cut = cut
     view.update(0, switch.timestamp, [])
-    recorder = Recorder(world, scenario, view)
+    books = Books(engine, world)
+    recorder = Recorder(world, scenario, view, books)
     recorder.block(0, switch, digests.value)
+    books.block(view, set())
     recorder.trace.opening = _census(engine, world)
 
     waiting: list[Order] = []
     for index in range(1, clock.blocks):
-        top = list(chain.from_iterable(source.due(view) for source in (publisher, *keepers)))
+        top = [*publisher.due(view), *chain.from_iterable(keeper.due(view) for keeper in keepers)]
         offered = merge(waiting, chain.from_iterable(agent.act(view) for agent in agents))
         chosen = select(
             ordering,
@@ -103,11 +106,13 @@ def simulate(
         view.mempool = {(order.agent, order.key): order for order in waiting}
         recorder.executed(index, block, receipts, top, chosen)
         _note_answers(view, chosen, receipts)
-        view.update(index, block.timestamp, receipts)
+        touched = view.update(index, block.timestamp, receipts)
+        books.block(view, touched)
         recorder.block(index, block, digests.value)
         if after_block is not None:
             after_block(index)
     recorder.trace.closing = _census(engine, world)
+    books.close(view)
     final = [
         engine.call(to, data) for venue in world.venues.values() for to, data in venue.final_reads()
     ]
@@ -124,7 +129,7 @@ def build_agents(context: Context) -> list[Agent]:
             elif isinstance(spec, Arbitrageur):
                 agents.append(ArbitrageurAgent(spec, index, context))
             else:
-                agents.append(spec.build(index, context))
+                raise ScenarioError("agent.kind", spec.tag_value(), "liquidator or arbitrageur")
     agents += [
         BorrowerAgent(venue.name, context)
         for venue in context.world.venues.values()

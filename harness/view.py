@@ -189,7 +189,7 @@ class VenueState:
 
         def spare(asset: int, amount: int) -> int:
             """What may be taken of an amount so that the least leftover stays."""
-            unit = 10 ** self.venue.decimals[asset]
+            unit: int = 10 ** self.venue.decimals[asset]
             price = self.states[asset].price_wad
             return amount - -(-usd_wad(spec.min_leftover_usd) * unit // price) - 1
 
@@ -304,7 +304,7 @@ class View:
 
     def usd_wad(self, symbol: str, amount: int) -> int:
         """Worth of an amount at the outside price, in WAD, rounded down."""
-        return amount * self.external_wad(symbol) // 10 ** self._world.decimals[symbol]
+        return amount * self.external_wad(symbol) // self._world.units[symbol]
 
     def pool_hop(self, name: str, sold: str) -> Hop:
         """A pool as a curve for selling one of its assets."""

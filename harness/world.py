@@ -18,6 +18,7 @@ from harness.contracts import Contract
 from harness.errors import ScenarioError
 from harness.population import Position
 from harness.protocols.pooled_lending import (
+    OUTSIDE,
     PooledLendingVenue,
     address_of,
     deploy_pooled_lending,
@@ -84,6 +85,11 @@ class World:
     holders: Sequence[bytes]
 
     @cached_property
+    def units(self) -> Mapping[str, int]:
+        """Base units of a whole token, by symbol."""
+        return {symbol: 10**places for symbol, places in self.decimals.items()}
+
+    @cached_property
     def pools_at(self) -> Mapping[bytes, PoolHandle]:
         """The pools by address."""
         return {pool.contract.address: pool for pool in self.pools.values()}
@@ -108,7 +114,7 @@ def recovery_per_second_ray(half_life_s: int) -> int:
 def quote_reserve(base_reserve: int, base_price: int, quote_price: int, decimals: int) -> int:
     """Quote units worth the base reserve; ``decimals`` is quote's less base's."""
     worth = base_reserve * base_price
-    scaled = worth * 10**decimals if decimals >= 0 else worth // 10**-decimals
+    scaled: int = worth * 10**decimals if decimals >= 0 else worth // 10**-decimals
     return scaled // quote_price
 
 
@@ -198,7 +204,7 @@ def deploy(
     _deposit_fees(setup, seeder, scenario.block_space.fee_asset, fee_ledger, fee_deposits)
 
     lens = setup.deploy("WorldLens")
-    people = [ADMIN, MINTER, PUBLISHER, BUILDER, COLLECTOR, SEEDER, POOL_PROVIDER, KEEPER]
+    people = [OUTSIDE, ADMIN, MINTER, PUBLISHER, BUILDER, COLLECTOR, SEEDER, POOL_PROVIDER, KEEPER]
     holders = dict.fromkeys(people)
     holders.update(dict.fromkeys(setup.contracts))
     holders.update(dict.fromkeys(fee_deposits))
@@ -323,7 +329,8 @@ def _deploy_feeds(
 
 def feed_answer(price: int, feed_decimals: int) -> int:
     """A feed's answer for an 8-decimal price, rounded down where the feed is coarser."""
-    return price * 10**feed_decimals // PRICE_UNIT
+    answer: int = price * 10**feed_decimals // PRICE_UNIT
+    return answer
 
 
 def _add_sink_stock(

@@ -151,7 +151,7 @@ class LiquidatorAgent:
             curves.sell(collateral, debt, seized, proceeds)
         self._committed[key] = (debt, repay)
         tokens = self._world.tokens
-        least = self._floor * 10 ** self._world.decimals[debt] // view.external_wad(debt)
+        least = self._floor * self._world.units[debt] // view.external_wad(debt)
         executor = self._world.liquidation_executor
         data = executor.encode(
             "liquidate",

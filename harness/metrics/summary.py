@@ -71,12 +71,12 @@ def liquidator_profit(run: Trace, world: World, scenario: Scenario) -> int:
         names.add(row.liquidator)
         price = run.blocks[row.block].external[row.debt] * scale
         if row.trade or row.proceeds:
-            total += (row.proceeds - row.repaid) * price // 10 ** world.decimals[row.debt]
+            total += (row.proceeds - row.repaid) * price // world.units[row.debt]
     names |= {row.agent for row in run.transactions if row.action == "liquidate"}
     fee_asset = scenario.block_space.fee_asset
     fee_price = run.blocks[-1].external[fee_asset] * scale
     fees = sum(fee for agent, fee in run.fees.items() if agent in names)
-    return total - fees * fee_price // 10 ** world.decimals[fee_asset]
+    return total - fees * fee_price // world.units[fee_asset]
 
 
 def liquidations(run: Trace, world: World, scenario: Scenario) -> dict[str, Any]:

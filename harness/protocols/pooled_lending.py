@@ -122,7 +122,8 @@ def address_of(position: Position) -> bytes:
 
 def _ratio(collateral: Floats, debt: Floats) -> Floats:
     """Collateral / debt, infinite where there is no debt."""
-    return np.divide(collateral, debt, out=np.full(debt.shape, np.inf), where=debt > 0)
+    ratio: Floats = np.divide(collateral, debt, out=np.full(debt.shape, np.inf), where=debt > 0)
+    return ratio
 
 
 class PooledLendingVenue:
@@ -155,6 +156,9 @@ class PooledLendingVenue:
         self._bonuses = np.array([1 + a.liquidation_bonus_bps / BPS for a in spec.assets])
         self._claims: Floats = np.zeros((len(self.accounts), len(self.assets)))
         self._debts: Floats = np.zeros((len(self.accounts), len(self.assets)))
+        #: exact scaled words by account and asset, and their sums by asset
+        self._scaled = [0] * (len(self.accounts) * len(self.assets))
+        self._scaled_sums = [0] * len(self.assets)
         self._states_call = lens.encode("assetStates", market.address)
         topics = {event.name: topic for topic, event in market.artifact.events.items()}
         self._account_topic = {
@@ -181,15 +185,34 @@ class PooledLendingVenue:
 
     def refresh(self, engine: Engine, numbers: Iterable[int] | None = None) -> None:
         """Reads the scaled words of these accounts, of all of them by default."""
-        chosen = range(len(self.accounts)) if numbers is None else sorted(numbers)
+        chosen = list(range(len(self.accounts)) if numbers is None else sorted(numbers))
         if not chosen:
             return
         data = self._ask(engine, "scaledPositions", chosen)
+        self._keep_sums(chosen, _words(data))
         claims, debts = _halves(data)
         shape = (len(chosen), len(self.assets))
-        rows = list(chosen)
-        self._claims[rows] = claims.reshape(shape)
-        self._debts[rows] = debts.reshape(shape)
+        self._claims[chosen] = claims.reshape(shape)
+        self._debts[chosen] = debts.reshape(shape)
+
+    def _keep_sums(self, numbers: Sequence[int], words: Sequence[int]) -> None:
+        width = len(self.assets)
+        for place, number in enumerate(numbers):
+            for asset in range(width):
+                new, at = words[place * width + asset], number * width + asset
+                self._scaled_sums[asset] += new - self._scaled[at]
+                self._scaled[at] = new
+
+    def scaled_sum(self, asset: int) -> int:
+        """Scaled claims << 128 | scaled debt of all accounts together, exact, as last read."""
+        return self._scaled_sums[asset]
+
+    def scaled_words(self, engine: Engine, people: Sequence[bytes]) -> list[int]:
+        """Exact scaled words of anyone, an asset each."""
+        if not people:
+            return []
+        words = self.lens.encode("scaledPositions", self.market.address, list(people))
+        return _words(engine.call(self.lens.address, words))
 
     def touched(self, receipts: Sequence[Receipt]) -> set[int]:
         """The numbers of the accounts that the market's events name."""
@@ -227,7 +250,8 @@ class PooledLendingVenue:
         claims_usd, debt_usd = self._usd(states, prices_wad)
         rows = list(numbers)
         worth = np.minimum(claims_usd[rows].sum(axis=1), debt_usd[rows].sum(axis=1))
-        return worth * (float(self._bonuses.max()) - 1.0) * (1 + 1e-9)
+        gain: Floats = worth * (float(self._bonuses.max()) - 1.0) * (1 + 1e-9)
+        return gain
 
     def position_words(self, number: int, states: Sequence[AssetState]) -> tuple[int, ...]:
         """An account's balances (claims << 128 | debt) from the cache, good to about 15 digits."""

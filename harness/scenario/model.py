@@ -24,7 +24,7 @@ WAD = 10**18
 RAY = 10**27
 BPS = 10_000
 PRICE_DECIMALS = 8
-PRICE_UNIT = 10**PRICE_DECIMALS
+PRICE_UNIT: int = 10**PRICE_DECIMALS
 
 Name = Annotated[str, Pattern(r"[A-Za-z0-9_-]{1,64}", "letters, digits, _ and -, at most 64")]
 Symbol = Annotated[str, Pattern(r"[A-Za-z0-9]{1,16}", "letters and digits, at most 16")]

@@ -1,0 +1,115 @@
+"""Checks of the invariants while a scenario runs.
+
+MKT-1, IDX-1 and LIQ-1 are checked in every block, MKT-2 in every block that touched a position,
+from exact words kept for each account; at the end MKT-2 is checked again from a full read, and
+TOK-1 over everybody who can hold a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.engine.base import Engine
+from harness.protocols.pooled_lending import AssetState, PooledLendingVenue
+from harness.testing.invariants import (
+    INVARIANTS,
+    wrong_books,
+    wrong_indexes,
+    wrong_liquidation,
+    wrong_scaled_totals,
+    wrong_token_supply,
+)
+from harness.trace import LiquidationRow
+from harness.view import View
+from harness.world import World
+
+
+class Books:
+    """Collects what is wrong: ``holds`` by invariant, and ``violations``, the first of each."""
+
+    def __init__(self, engine: Engine, world: World) -> None:
+        self._engine = engine
+        self._world = world
+        self._indexes: dict[str, list[AssetState]] = {}
+        self.holds = dict.fromkeys(INVARIANTS, True)
+        self.violations: list[str] = []
+
+    def _note(self, identifier: str, block: int, problem: str | None) -> None:
+        if problem is not None and self.holds[identifier]:
+            self.holds[identifier] = False
+            self.violations.append(f"{identifier} at block {block}: {problem}")
+
+    def liquidated(self, row: LiquidationRow) -> None:
+        """LIQ-1 for one liquidation."""
+        venue = self._world.venues[row.venue]
+        problem = wrong_liquidation(
+            position_before=row.position,
+            prices=row.prices,
+            health_factor_before=row.health_factor,
+            units=[10**places for places in venue.decimals],
+            threshold_bps=[asset.liquidation_threshold_bps for asset in venue.spec.assets],
+        )
+        self._note(
+            "LIQ-1", row.block, problem and f"account {row.account} of {row.venue}: {problem}"
+        )
+
+    def block(self, view: View, touched: set[str]) -> None:
+        """The checks after a block; ``touched`` are the venues whose positions it changed."""
+        for name, state in view.venues.items():
+            before = self._indexes.get(name, state.states)
+            self._check_indexes(name, view.index, before, state.states)
+            self._indexes[name] = state.states
+            if name in touched or view.index == 0:
+                self._check_books(name, view, state.states)
+                self._check_totals(name, view.index, state.states, state.venue)
+
+    def close(self, view: View) -> None:
+        """The checks that read everybody."""
+        for state in view.venues.values():
+            state.venue.refresh(self._engine)
+        self.block(view, set(view.venues))
+        for symbol, token in self._world.tokens.items():
+            supply = token.decode(
+                "totalSupply", self._engine.call(token.address, token.encode("totalSupply"))
+            )
+            balances = view.balances(symbol, self._world.holders)
+            problem = wrong_token_supply(balances, total_supply=supply)
+            self._note("TOK-1", view.index, problem and f"{symbol}: {problem}")
+
+    def _check_indexes(
+        self, name: str, block: int, before: Sequence[AssetState], after: Sequence[AssetState]
+    ) -> None:
+        assets = self._world.venues[name].assets
+        for symbol, old, new in zip(assets, before, after, strict=True):
+            problem = wrong_indexes(
+                (old.supply_index, old.borrow_index), (new.supply_index, new.borrow_index)
+            )
+            self._note("IDX-1", block, problem and f"{symbol} of {name}: {problem}")
+
+    def _check_books(self, name: str, view: View, states: Sequence[AssetState]) -> None:
+        venue = self._world.venues[name]
+        for symbol, state in zip(venue.assets, states, strict=True):
+            problem = wrong_books(
+                cash=state.cash,
+                debt=state.total_debt,
+                deficit=state.deficit,
+                claims=state.total_claims,
+                reserves=state.reserves,
+                token_balance=view.balances(symbol, [venue.market.address])[0],
+            )
+            self._note("MKT-1", view.index, problem and f"{symbol} of {name}: {problem}")
+
+    def _check_totals(
+        self, name: str, block: int, states: Sequence[AssetState], venue: PooledLendingVenue
+    ) -> None:
+        suppliers = venue.scaled_words(self._engine, venue.suppliers)
+        width = len(venue.assets)
+        for place, (symbol, state) in enumerate(zip(venue.assets, states, strict=True)):
+            # the borrowers' sums as one word: each half is below 2^128 as the market's totals are
+            words = [venue.scaled_sum(place), *suppliers[place::width]]
+            problem = wrong_scaled_totals(
+                words,
+                total_scaled_supply=state.total_scaled_supply,
+                total_scaled_debt=state.total_scaled_debt,
+            )
+            self._note("MKT-2", block, problem and f"{symbol} of {name}: {problem}")
