@@ -24,7 +24,6 @@ from harness.scenario.model import (
     WAD,
     Borrowers,
     HealthDistribution,
-    LendingAsset,
     PooledLending,
     Positions,
     Response,
@@ -39,8 +38,9 @@ Array = NDArray[np.float64]
 Action = Literal["top-up", "deleverage", "nothing"]
 
 _NANO = 10**9
-_FLOOR_MARGIN = 1 + 1e-6
-"""Opened health factors keep this distance from threshold/LTV, against rounding on chain."""
+_LEAST_HEALTH = 1 + 1e-6
+"""Positions open at this health factor or above: prices may have left them anywhere above their
+threshold, and a millionth more outlasts the interest and the rounding of set-up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def _borrowers(
 ) -> Iterator[Position]:
     market = scenario.venue_as(PooledLending, population.venue)
     listed = market.asset(population.collateral)
-    sizes_usd, health = _joint(population, seed, listed)
+    sizes_usd, health = _joint(population, seed)
     debt_decimals = scenario.asset(population.debt).decimals
     collateral_decimals = scenario.asset(population.collateral).decimals
     debt_price, collateral_price = prices[population.debt], prices[population.collateral]
@@ -135,7 +135,7 @@ def _borrowers(
         )
 
 
-def _joint(population: Borrowers, seed: int, listed: LendingAsset) -> tuple[Array, Array]:
+def _joint(population: Borrowers, seed: int) -> tuple[Array, Array]:
     """Debt sizes in USD and health factors, matched by a Gaussian copula."""
     count, size = population.count, population.size
     name = f"population/{population.name}"
@@ -144,8 +144,7 @@ def _joint(population: Borrowers, seed: int, listed: LendingAsset) -> tuple[Arra
     rho = size.correlation
     second = rho * first + float(np.sqrt(1.0 - rho * rho)) * own
     u, v = _shares(first, size.sampling), _shares(second, size.sampling)
-    floor = listed.liquidation_threshold_bps / listed.ltv_bps * _FLOOR_MARGIN
-    health = np.maximum(_health(population.health, v) * population.health.scale, floor)
+    health = np.maximum(_health(population.health, v) * population.health.scale, _LEAST_HEALTH)
     return _sizes(size, u), health
 
 
@@ -196,7 +195,7 @@ def _table(
         supplied = _units(scenario, row.supplied)
         borrowed = _units(scenario, row.borrowed)
         allowed_debt = sum(
-            _value(scenario, symbol, units, prices) * market.asset(symbol).ltv_bps
+            _value(scenario, symbol, units, prices) * market.asset(symbol).liquidation_threshold_bps
             for symbol, units in supplied
         )
         debt = sum(_value(scenario, symbol, units, prices) for symbol, units in borrowed)
@@ -204,7 +203,7 @@ def _table(
             raise ScenarioError(
                 f"population[{index}].position[{i}].borrowed",
                 dict(row.borrowed),
-                f"at most {allowed_debt / BPS / WAD:.2f} USD, its collateral x LTV at the start",
+                f"at most {allowed_debt / BPS / WAD:.2f} USD, its collateral x threshold",
             )
         yield _position(scenario, population, i, row.account, supplied, borrowed, seed, prices)
 

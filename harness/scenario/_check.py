@@ -267,15 +267,14 @@ def _check_borrowers(scenario: Scenario, population: Borrowers, path: str) -> It
         allowed = f"not the collateral {population.collateral}"
         raise ScenarioError(f"{path}.debt", population.debt, allowed)
     collateral = market.asset(population.collateral)
-    if collateral.ltv_bps == 0:
-        allowed = "an asset with ltv_bps above 0"
+    if collateral.liquidation_threshold_bps == 0:
+        allowed = "an asset with liquidation_threshold_bps above 0"
         raise ScenarioError(f"{path}.collateral", population.collateral, allowed)
     health = population.health
-    floor = collateral.liquidation_threshold_bps / collateral.ltv_bps
-    if health.min * health.scale < floor:
+    if health.min * health.scale < 1:
         yield (
-            f"{path}.health.min = {health.min:g} x scale {health.scale:g}: health factors below "
-            f"threshold/LTV = {floor:.4f} cannot be opened and are raised to it"
+            f"{path}.health.min = {health.min:g} x scale {health.scale:g}: positions below a "
+            "health factor of 1 cannot be opened and are raised to it"
         )
     if health.max < health.min:
         raise ScenarioError(f"{path}.health.max", health.max, f"at least min {health.min:g}")

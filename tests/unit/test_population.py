@@ -105,9 +105,8 @@ class TestDistribution:
             arrays(scenario(f"population.borrowers.health.scale={scale}"), 7)[2]
             for scale in (1, 0.6)
         )
-        floor = 8300 / 8050
-        assert lower == pytest.approx(np.maximum(base * 0.6, floor * (1 + 1e-6)), rel=1e-6)
-        assert lower.min() > floor
+        assert lower == pytest.approx(np.maximum(base * 0.6, 1 + 1e-6), rel=1e-6)
+        assert lower.min() > 1
 
     def test_no_debt_is_below_the_minimum_and_the_sum_holds(self):
         world = scenario(
@@ -219,12 +218,12 @@ class TestTables:
         assert position.cash == (("DAI", 10 * 10**18),)
 
     def test_what_cannot_be_opened_is_refused(self):
-        limit = 200 * 0.805
+        limit = 200 * 0.83
         build_population(self.table(PositionRow((("ETH", 1.0),), (("DAI", limit),))), 7)
         with pytest.raises(ScenarioError) as caught:
             build_population(self.table(PositionRow((("ETH", 1.0),), (("DAI", limit + 0.01),))), 7)
         assert caught.value.field == "population[0].position[0].borrowed"
-        assert "161.00 USD" in caught.value.allowed
+        assert "166.00 USD" in caught.value.allowed
 
     def test_debts_above_what_is_supplied_or_a_cap_are_refused(self):
         row = PositionRow((("ETH", 50_000.0),), (("DAI", 5e6),))
@@ -290,7 +289,6 @@ class TestBlackThursday:
         assert owed < 0.8 * market.asset("DAI").supplied * 10**18
 
     def test_ten_percent_lower_and_higher(self):
-        floor = 8300 / 8050
         base = arrays(self.world, 7, self.prices)[2]
         for scale in (0.9, 1.1):
             paths = [
@@ -299,7 +297,7 @@ class TestBlackThursday:
             ]
             scaled = load_scenario("black-thursday", paths)
             found = arrays(scaled, 7, self.prices)[2]
-            assert found == pytest.approx(np.maximum(base * scale, floor), rel=2e-6)
+            assert found == pytest.approx(np.maximum(base * scale, 1 + 1e-6), rel=2e-6)
 
 
 def test_kinds_that_hold_no_lending_positions_are_refused():

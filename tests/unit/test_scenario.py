@@ -298,7 +298,7 @@ class TestHealthThatCannotBeOpened:
     def test_is_a_warning(self):
         (warning,) = parse_scenario(MARKET, ["population.people.health.scale=0.9"]).warnings
         assert "population[0].health.min" in warning
-        assert "1.0375" in warning
+        assert "health factor of 1" in warning
 
 
 class TestOverrides:
