@@ -13,7 +13,7 @@ from typing import Any
 
 from harness import __version__
 from harness.engine import ENGINES, Engine, default_engine, open_engine
-from harness.errors import EngineError, HarnessError, ScenarioError
+from harness.errors import EngineError, HarnessError, PluginError, ScenarioError
 from harness.results import RunDirectory, command_line
 from harness.run import run
 from harness.scenario import load_scenario, scenario_names, with_price_file
@@ -119,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int = options.action(options)
     except ScenarioError as error:
         return _complain(error, BAD_INPUT)
-    except EngineError as error:
+    except (EngineError, PluginError) as error:
         return _complain(error, ENGINE_FAILED)
     except HarnessError as error:
         return _complain(error, FAILED)

@@ -3,6 +3,7 @@
     HarnessError
     ├── ScenarioError        bad input: names the field, its value and what is allowed
     ├── EngineError          an engine was misused or failed in mid-run
+    ├── PluginError          an agent, ordering or price process from outside raised
     ├── Reverted             a call failed on chain; carries the revert data
     ├── InvariantViolation   a check on the books or on the risk engine did not hold
     └── VacuousRun           a run proved nothing: nothing moved, was called or was liquidated
@@ -12,13 +13,18 @@ All of them survive pickling, so that a worker process can hand them to its pare
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 __all__ = [
     "EngineError",
     "HarnessError",
     "InvariantViolation",
+    "PluginError",
     "Reverted",
     "ScenarioError",
     "VacuousRun",
+    "plugin",
 ]
 
 
@@ -48,6 +54,22 @@ class ScenarioError(HarnessError):
 
 class EngineError(HarnessError):
     """An engine was misused (block numbers, timestamps, snapshots) or failed in mid-run."""
+
+
+class PluginError(HarnessError):
+    """Code that a scenario plugs in raised something of its own in mid-run."""
+
+
+@contextmanager
+def plugin(what: str) -> Iterator[None]:
+    """Runs code from outside: whatever it raises beside a HarnessError becomes a PluginError that
+    says what failed, in one line."""
+    try:
+        yield
+    except HarnessError:
+        raise
+    except Exception as error:
+        raise PluginError(f"{what} failed: {type(error).__name__}: {error}") from error
 
 
 class Reverted(HarnessError):  # noqa: N818 - says what happened on chain or in a run

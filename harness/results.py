@@ -26,6 +26,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from importlib import metadata
@@ -79,9 +80,11 @@ class RunDirectory:
         self._write_manifest()
 
     def interrupt(self) -> None:
-        """Marks the run as interrupted."""
+        """Marks the run as interrupted, as far as the disk allows: without that the manifest goes
+        on to say running, and nobody takes either for a complete run."""
         self._manifest["status"] = "interrupted"
-        self._write_manifest()
+        with suppress(OSError):
+            self._write_manifest()
 
     def complete(self, result: RunResult) -> None:
         """Writes the tables, the scenario and the summary, and marks the run as complete.

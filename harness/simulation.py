@@ -13,6 +13,7 @@ from harness.agents import (
     Context,
     Keeper,
     LiquidatorAgent,
+    OutsideAgent,
     Publisher,
 )
 from harness.agents.borrower import BORROWERS
@@ -29,7 +30,7 @@ from harness.builder import (
 )
 from harness.engine.base import Block, Engine, Receipt, Transaction
 from harness.engine.digest import DigestChain
-from harness.errors import ScenarioError
+from harness.errors import ScenarioError, plugin
 from harness.orders import Order
 from harness.protocols.pooled_lending import Census
 from harness.recorder import Recorder
@@ -89,7 +90,7 @@ def simulate(
     waiting: list[Order] = []
     for index in range(1, clock.blocks):
         top = [*publisher.due(view), *chain.from_iterable(keeper.due(view) for keeper in keepers)]
-        offered = merge(waiting, chain.from_iterable(agent.act(view) for agent in agents))
+        offered = merge(waiting, chain.from_iterable(_orders(agent, view) for agent in agents))
         chosen = select(
             ordering,
             offered,
@@ -128,14 +129,23 @@ def build_agents(context: Context) -> list[Agent]:
                 agents.append(LiquidatorAgent(spec, index, context))
             elif isinstance(spec, Arbitrageur):
                 agents.append(ArbitrageurAgent(spec, index, context))
+            elif isinstance(spec, OutsideAgent):
+                agents.append(spec.build(index, context))
             else:
-                raise ScenarioError("agent.kind", spec.tag_value(), "liquidator or arbitrageur")
+                allowed = "liquidator, arbitrageur, or a class with build(index, context)"
+                raise ScenarioError("agent.kind", spec.tag_value(), allowed)
     agents += [
         BorrowerAgent(venue.name, context)
         for venue in context.world.venues.values()
         if any(position.action != "nothing" for position in venue.positions)
     ]
     return agents
+
+
+def _orders(agent: Agent, view: View) -> Sequence[Order]:
+    """An agent's orders; whatever it raises is told in one line, with the agent's name."""
+    with plugin(f"agent {agent.name}, before block {view.next_block},"):
+        return agent.act(view)
 
 
 def block_ordering(name: str) -> BlockOrdering:

@@ -5,7 +5,7 @@ for, so that its decisions do not depend on who else acts or in which order.
 """
 
 from harness.agents.arbitrageur import ArbitrageurAgent
-from harness.agents.base import Agent, Context
+from harness.agents.base import Agent, Context, OutsideAgent
 from harness.agents.borrower import BorrowerAgent
 from harness.agents.keeper import Keeper, Publisher
 from harness.agents.liquidator import LiquidatorAgent
@@ -17,5 +17,6 @@ __all__ = [
     "Context",
     "Keeper",
     "LiquidatorAgent",
+    "OutsideAgent",
     "Publisher",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from harness import rng
 from harness.engine.base import Transaction
@@ -31,6 +31,15 @@ class Context:
     world: World
     scenario: Scenario
     seed: int
+
+
+@runtime_checkable
+class OutsideAgent(Protocol):
+    """What a scenario's ``[[agent]] kind = "module:Class"`` has to offer beside its fields."""
+
+    def build(self, index: int, context: Context) -> Agent:
+        """The agent number ``index`` of the ``count`` that the scenario asks for."""
+        ...
 
 
 class OutageClock:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import portable, rng
-from harness.errors import ScenarioError
+from harness.errors import ScenarioError, plugin
 from harness.scenario._check import cholesky
 from harness.scenario.model import (
     PRICE_UNIT,
@@ -100,7 +100,9 @@ def _float_path(
             path = start * portable.exp(_clip(drift + diffusions[asset.symbol]))
             return path * _shock_factors(process.shocks, seconds)
         case OutsideProcess():
-            path = np.asarray(process.path(clock, start, seed, asset.symbol), dtype=np.float64)
+            with plugin(f"the price process of {asset.symbol}"):
+                outside = process.path(clock, start, seed, asset.symbol)
+                path = np.asarray(outside, dtype=np.float64)
             if path.shape != (clock.blocks,):
                 allowed = f"{clock.blocks} prices, one for each block"
                 raise ScenarioError(f"asset[{index}].price", path.shape, allowed)
