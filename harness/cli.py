@@ -4,21 +4,29 @@ mid-run; 130 interrupted."""
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import logging
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness import __version__
 from harness.engine import ENGINES, Engine, default_engine, open_engine
-from harness.errors import EngineError, HarnessError, PluginError, ScenarioError
+from harness.errors import (
+    EngineError,
+    HarnessError,
+    InvariantViolation,
+    ScenarioError,
+    VacuousRun,
+)
 from harness.results import RunDirectory, command_line
-from harness.run import run
-from harness.scenario import load_scenario, scenario_names, with_price_file
-from harness.terminal import colours, progress_bar, summary_table
-from harness.verify import replay, rerun
+from harness.run import RunResult, run, set_up
+from harness.scenario import Scenario, load_scenario, scenario_names, with_price_file
+from harness.terminal import ProgressBar, colours, columns, summary_table
+from harness.verify import Verdict, check_files, replay, rerun
 
 DONE, FAILED, BAD_INPUT, ENGINE_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -111,23 +119,38 @@ def _common(parser: argparse.ArgumentParser, *, seeded: bool = True) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
-    options = build_parser().parse_args(arguments)
-    verbose, quiet = getattr(options, "verbose", False), getattr(options, "quiet", False)
-    level = logging.INFO if verbose else logging.ERROR if quiet else logging.WARNING
-    logging.basicConfig(level=level, format="harness: %(message)s", stream=sys.stderr)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a scenario may hold what the terminal cannot
+    options = build_parser().parse_args(given)
+    options.given = given
+    _start_log(options)
     try:
         code: int = options.action(options)
     except ScenarioError as error:
         return _complain(error, BAD_INPUT)
-    except (EngineError, PluginError) as error:
-        return _complain(error, ENGINE_FAILED)
-    except HarnessError as error:
+    except (InvariantViolation, VacuousRun) as error:
         return _complain(error, FAILED)
-    except OSError as error:
+    except (HarnessError, OSError) as error:
         return _complain(error, ENGINE_FAILED)
     except KeyboardInterrupt:
         return _complain("interrupted", INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 - an agent or process from outside may raise anything
+        _log.info("this is where it failed", exc_info=True)
+        where = "" if options.verbose else " (-v shows where)"
+        return _complain(f"{type(error).__name__}: {error}{where}", ENGINE_FAILED)
     return code
+
+
+def _start_log(options: argparse.Namespace) -> None:
+    """Logs to stderr: warnings, with -v what is done, with -q errors only."""
+    verbose, quiet = getattr(options, "verbose", False), getattr(options, "quiet", False)
+    options.verbose = verbose
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("harness: %(message)s"))
+    _log.handlers = [handler]
+    _log.setLevel(logging.INFO if verbose else logging.ERROR if quiet else logging.WARNING)
 
 
 def _complain(error: object, code: int) -> int:
@@ -136,12 +159,24 @@ def _complain(error: object, code: int) -> int:
     return code
 
 
+def _say(text: str) -> None:
+    """Prints to stdout; a reader that has gone away (``| head``) is no failure."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _open(name: str | None) -> Engine:
     """Opens an engine; one that cannot be reached or used is bad input."""
     try:
-        return open_engine(name) if name else default_engine()
+        engine = open_engine(name) if name else default_engine()
+    except ScenarioError as error:
+        raise ScenarioError("--engine", name, error.allowed) from error
     except EngineError as error:
-        raise ScenarioError("--engine", name, str(error)) from error
+        raise ScenarioError("--engine", name, f"an engine that can be used ({error})") from error
+    _log.info("engine: %s", engine.name)
+    return engine
 
 
 # --- commands -----------------------------------------------------------------------------------
@@ -155,19 +190,18 @@ _LISTS: dict[str, Callable[[], dict[str, str]]] = {
     "scenarios": _scenarios,
     "protocols": lambda: PROTOCOLS,
     "engines": lambda: ENGINES,
-    "attacks": dict,
-    "mitigations": dict,
 }
 
 
 def _list(options: argparse.Namespace) -> int:
+    lines = []
     for kind in [options.what] if options.what else _LISTS:
         entries = _LISTS[kind]()
         if not options.what:
-            print(kind if entries else f"{kind}: none yet")
-        width = max(map(len, entries), default=0)
-        for name, text in entries.items():
-            print(f"  {name:<{width}}  {text}")
+            lines.append(kind)
+        width = max(map(len, entries))
+        lines += [f"  {name:<{width}}  {text}" for name, text in entries.items()]
+    _say("\n".join(lines))
     return DONE
 
 
@@ -175,52 +209,83 @@ def _run(options: argparse.Namespace) -> int:
     scenario = load_scenario(options.scenario, options.set)
     for argument in options.prices:
         scenario = with_price_file(scenario, argument)
-    for warning in scenario.warnings:
-        _log.warning("%s", warning)
     engine = _open(options.engine)
     try:
-        path = options.out or Path("runs") / f"{scenario.name}-{options.seed}"
-        directory = RunDirectory(path, scenario, options.seed, engine.name, command_line())
-        show = None if options.quiet or options.json else progress_bar(sys.stderr)
-        try:
-            result = run(scenario, options.seed, engine, progress=show)
-            directory.complete(result)
-        except BaseException:
-            directory.interrupt()
-            raise
+        set_up(scenario, options.seed)  # what cannot be set up is refused before anything changes
+        result = _run_into_directory(scenario, engine, options)
     finally:
         engine.close()
     if options.json:
-        print(json.dumps(result.summary, indent=2, allow_nan=False))
+        _say(json.dumps(result.summary, indent=2, allow_nan=False))
     elif not options.quiet:
-        print(summary_table(result, colour=colours(sys.stdout)))
-        print(f"written to {path}")
-    checks = result.summary["checks"]
-    return FAILED if checks["vacuous"] or not all(checks["invariants"].values()) else DONE
+        _say(summary_table(result, colour=colours(sys.stdout), width=columns()))
+        _say(f"written to {_path(scenario, options)}")
+    failures = _failures(result.summary)
+    return _complain("check failed: " + "; ".join(failures), FAILED) if failures else DONE
+
+
+def _path(scenario: Scenario, options: argparse.Namespace) -> Path:
+    chosen: Path | None = options.out
+    return chosen or Path("runs") / f"{scenario.name}-{options.seed}"
+
+
+def _run_into_directory(
+    scenario: Scenario, engine: Engine, options: argparse.Namespace
+) -> RunResult:
+    """Runs with a run directory that says at any time how far it got."""
+    path, command = _path(scenario, options), command_line(options.given)
+    directory = RunDirectory(path, scenario, options.seed, engine.name, command)
+    silent = options.quiet or options.json or not sys.stderr.isatty()
+    progress = None if silent else ProgressBar(sys.stderr, columns())
+    _log.info("%s: %d blocks and as many of the twin", scenario.name, scenario.clock.blocks)
+    try:
+        result = run(scenario, options.seed, engine, progress=progress)
+        directory.complete(result)
+    except ScenarioError:
+        directory.discard()
+        raise
+    except BaseException:
+        directory.interrupt()
+        raise
+    finally:
+        if progress:
+            progress.clear()
+    _log.info("written to %s", path)
+    return result
+
+
+def _failures(summary: Mapping[str, Any]) -> list[str]:
+    """The checks that did not hold, as the summary's warnings put them."""
+    checks = summary["checks"]
+    violated = [name for name, holds in checks["invariants"].items() if not holds]
+    starts = (*(["vacuous"] if checks["vacuous"] else []), *violated)
+    return [text for text in summary["warnings"] if text.startswith(starts)] if starts else []
 
 
 def _verify(options: argparse.Namespace) -> int:
+    check_files(options.run_dir)  # before an engine is opened for it
     engine = _open(options.engine)
     try:
         verdict = (rerun if options.rerun else replay)(options.run_dir, engine)
     finally:
         engine.close()
-    if verdict.differs_at is None:
-        text = f"{verdict.blocks} blocks equal on {engine.name}, digest {verdict.digest}"
-    elif verdict.differs_at == 0:
-        text = f"every block is equal on {engine.name}, the final state is not"
-    else:
-        text = f"block {verdict.differs_at} is the first that differs on {engine.name}"
     if options.json:
-        same = verdict.differs_at is None
-        print(json.dumps({"verified": same, "engine": engine.name, **_fields(verdict)}, indent=2))
-    elif not options.quiet:
-        print(text)
-    return DONE if verdict.differs_at is None else FAILED
+        _say(json.dumps({"engine": engine.name, **_fields(verdict)}, indent=2))
+    elif verdict.differs_at is None and not options.quiet:
+        _say(f"verified: {verdict.blocks} blocks, set-up included, are equal on {engine.name}")
+        _say(f"digest {verdict.digest}")
+    if verdict.differs_at is None:
+        return DONE
+    if verdict.differs_at == 0:
+        difference = "every block is equal, the state at the end is not"
+    else:
+        difference = f"block {verdict.differs_at} is the first that differs"
+    return _complain(f"not verified on {engine.name}: {difference}", FAILED)
 
 
-def _fields(verdict: Any) -> dict[str, Any]:
+def _fields(verdict: Verdict) -> dict[str, Any]:
     return {
+        "verified": verdict.differs_at is None,
         "blocks": verdict.blocks,
         "digest": verdict.digest,
         "differs_at": verdict.differs_at,

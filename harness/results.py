@@ -19,12 +19,12 @@ integers of 8 decimals; integers that may exceed 64 bits are decimal256. Times a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import os
 import platform
-import shutil
-import sys
+import shlex
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -48,14 +48,19 @@ SUMMARY = "summary.json"
 SCENARIO = "scenario.toml"
 SCHEMA = 1
 
+_TABLES = ("blocks", "transactions", "liquidations", "trades", "positions", "final_reads")
+_WRITTEN = {MANIFEST, SUMMARY, SCENARIO, *(f"{name}.parquet" for name in _TABLES)}
+_UNFINISHED = {"manifest.tmp", "summary.tmp"}
+
 _PACKAGES = ("numpy", "py-evm", "pyarrow", "pyrevm", "web3", "eth-tester")
 
 
 class RunDirectory:
     """A run directory that is being written.
 
-    Opening one writes a manifest that says ``running``; ``complete`` writes everything else and
-    then says so; ``interrupt`` says that nothing more will come.
+    Opening one replaces an earlier run there and writes a manifest that says ``running``;
+    ``complete`` writes everything else and then says so; ``interrupt`` says that nothing more
+    will come; ``discard`` leaves nothing behind.
     """
 
     def __init__(
@@ -86,6 +91,13 @@ class RunDirectory:
         with suppress(OSError):
             self._write_manifest()
 
+    def discard(self) -> None:
+        """Removes what was written, and the folder if nothing else is in it."""
+        for name in _WRITTEN:
+            (self.path / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
+
     def complete(self, result: RunResult) -> None:
         """Writes the tables, the scenario and the summary, and marks the run as complete.
 
@@ -97,7 +109,7 @@ class RunDirectory:
             pq.write_table(table, self.path / f"{name}.parquet", compression="zstd")
         (self.path / SCENARIO).write_text(dump_scenario(self._scenario), "utf-8")
         _write_json(self.path / SUMMARY, result.summary)
-        files = sorted(file for file in self.path.iterdir() if file.name != MANIFEST)
+        files = [self.path / name for name in sorted(_WRITTEN - {MANIFEST})]
         self._manifest |= {
             "status": "complete",
             "finished": _now(),
@@ -116,18 +128,38 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
     Raises ScenarioError if there is none, it cannot be read, or the run is not complete.
     """
-    file = path / MANIFEST
+    manifest = _read(path)
+    if manifest["status"] != "complete":
+        raise ScenarioError("run directory", f"{path} ({manifest['status']})", "a complete run")
+    return manifest
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The manifest of a run, whatever its status."""
     try:
-        manifest = json.loads(file.read_text("utf-8"))
-        status = manifest["status"]
-    except FileNotFoundError:
-        raise ScenarioError("run directory", str(path), f"a folder with a {MANIFEST}") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ScenarioError("run directory", str(path), f"a readable {MANIFEST}") from error
-    if status != "complete":
-        raise ScenarioError("run directory", f"{path} ({status})", "a run that is complete")
-    loaded: dict[str, Any] = manifest
-    return loaded
+        manifest = json.loads((path / MANIFEST).read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        allowed = f"a folder that `harness run` wrote (no {MANIFEST})"
+        raise ScenarioError("run directory", str(path), allowed) from None
+    except OSError as error:
+        allowed = f"a readable {MANIFEST} ({error.strerror})"
+        raise ScenarioError("run directory", str(path), allowed) from error
+    except ValueError as error:
+        raise ScenarioError("run directory", str(path), f"a sound {MANIFEST} ({error})") from error
+    if not _is_manifest(manifest):
+        allowed = f"a {MANIFEST} that `harness run` wrote, of schema {SCHEMA}"
+        raise ScenarioError("run directory", str(path), allowed)
+    found: dict[str, Any] = manifest
+    return found
+
+
+def _is_manifest(content: object) -> bool:
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        return False
+    needed = {"status": str, "scenario": str, "seed": int, "engine": str}
+    if content.get("status") == "complete":
+        needed |= {"digest": str, "files": dict}
+    return all(isinstance(content.get(key), kind) for key, kind in needed.items())
 
 
 def _make_room(path: Path) -> None:
@@ -136,16 +168,30 @@ def _make_room(path: Path) -> None:
     Raises ScenarioError if it cannot be written or holds something other than a run.
     """
     try:
-        if path.is_dir() and any(path.iterdir()):
-            if not (path / MANIFEST).is_file():
-                raise ScenarioError("--out", str(path), "a new or empty folder, or an earlier run")
-            shutil.rmtree(path)
+        if path.is_dir():
+            _remove_run(path)
         path.mkdir(parents=True, exist_ok=True)
-        if not os.access(path, os.W_OK):
-            raise ScenarioError("--out", str(path), "a folder that can be written")
+        with tempfile.TemporaryFile(dir=path):
+            pass
     except OSError as error:
-        allowed = f"a folder that can be written ({error.strerror})"
+        allowed = f"a folder that can be written ({error.strerror or error})"
         raise ScenarioError("--out", str(path), allowed) from error
+
+
+def _remove_run(path: Path) -> None:
+    """Deletes the files of an earlier run; raises ScenarioError if there are any others."""
+    found = sorted(file.name for file in path.iterdir())
+    if not found:
+        return
+    allowed = "a new or empty folder, or one that holds an earlier run and nothing else"
+    if MANIFEST not in found:
+        raise ScenarioError("--out", str(path), f"{allowed} (it holds {found[0]})")
+    _read(path)
+    others = [name for name in found if name not in _WRITTEN | _UNFINISHED]
+    if others:
+        raise ScenarioError("--out", str(path), f"{allowed} (it holds {others[0]})")
+    for name in found:
+        (path / name).unlink()
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -196,14 +242,15 @@ class _Columns:
 
 
 def _tables(result: RunResult) -> dict[str, pa.Table]:
-    return {
-        "blocks": _blocks(result),
-        "transactions": _transactions(result),
-        "liquidations": _liquidations(result),
-        "trades": _trades(result.run),
-        "positions": _positions(result),
-        "final_reads": _final_reads(result),
-    }
+    tables = (
+        _blocks(result),
+        _transactions(result),
+        _liquidations(result),
+        _trades(result.run),
+        _positions(result),
+        _final_reads(result),
+    )
+    return dict(zip(_TABLES, tables, strict=True))
 
 
 def _blocks(result: RunResult) -> pa.Table:
@@ -405,6 +452,6 @@ def _final_reads(result: RunResult) -> pa.Table:
     return columns.table()
 
 
-def command_line() -> str:
-    """The command this process was called with, as a user would type it."""
-    return " ".join(["harness", *sys.argv[1:]])
+def command_line(arguments: Sequence[str]) -> str:
+    """The command with these arguments, as a user would type it."""
+    return shlex.join(["harness", *arguments])

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
+import textwrap
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
 from harness.metrics.summary import twin_figures
-from harness.run import Progress, RunResult
+from harness.run import RunResult
 
 WIDTH = 80
+NARROWEST = 48
+_LONGEST_NAME = 24
 
 
 def colours(stream: TextIO) -> bool:
@@ -18,108 +22,179 @@ def colours(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR")
 
 
-def progress_bar(stream: TextIO) -> Progress | None:
-    """A progress line with the time left, on a terminal only."""
-    if not stream.isatty():
-        return None
-    began = time.monotonic()
-    shown = 0.0
+def columns() -> int:
+    """The width to write for: the terminal's, within what the tables can take."""
+    return max(NARROWEST, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
 
-    def report(done: int, total: int) -> None:
-        nonlocal shown
+
+class ProgressBar:
+    """A line on a terminal with the share done and the time left; redrawn ten times a second."""
+
+    def __init__(self, stream: TextIO, width: int = WIDTH) -> None:
+        self._stream = stream
+        self._bar = min(30, width - 28)
+        self._began = time.monotonic()
+        self._drawn = 0.0
+        self._length = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        """Shows that ``done`` blocks of ``total`` are done."""
         now = time.monotonic()
-        if done < total and now - shown < 0.1:
+        if now - self._drawn < 0.1:
             return
-        shown = now
-        left = (now - began) * (total - done) / done
-        filled = 30 * done // total
-        bar = "#" * filled + "." * (30 - filled)
-        stream.write(f"\r[{bar}] block {done} of {total}, {left:.0f} s left ")
-        if done == total:
-            stream.write("\r" + " " * (WIDTH - 1) + "\r")
-        stream.flush()
+        self._drawn = now
+        left = (now - self._began) * (total - done) / done
+        filled = self._bar * done // total
+        bar = "#" * filled + "." * (self._bar - filled)
+        self._write(f"[{bar}] {100 * done // total:3}%, {_duration(left)} left")
 
-    return report
+    def clear(self) -> None:
+        """Takes the line away."""
+        if self._length:
+            self._write("")
+            self._stream.write("\r")
+            self._stream.flush()
+
+    def _write(self, text: str) -> None:
+        self._stream.write("\r" + text.ljust(self._length))
+        self._stream.flush()
+        self._length = len(text)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def money(amount: float) -> str:
     """A USD amount without cents."""
-    return f"${amount:,.0f}"
+    whole = f"{abs(amount):,.0f}"
+    return f"-${whole}" if amount < 0 and whole != "0" else f"${whole}"
 
 
-def summary_table(result: RunResult, *, colour: bool) -> str:
-    """The figures of a run beside those of its twin, at most 80 columns wide."""
+def price(value: float) -> str:
+    """A USD price: cents from 10 up, five significant digits below."""
+    if value >= 10:
+        return f"{value:,.2f}"
+    return f"{value:#.5g}" if value >= 0.001 else f"{value:.4g}"
+
+
+def summary_table(result: RunResult, *, colour: bool, width: int = WIDTH) -> str:
+    """The figures of a run beside those of its twin, at most ``width`` columns wide."""
     summary: Mapping[str, Any] = result.summary
-    without = twin_figures(result.twin, result.world)
-    liquidated, solvency = summary["liquidations"], summary["solvency"]
-    head = f"{summary['scenario']}  seed {summary['seed']}  {summary['engine']}"
     lines = [
-        f"{head}  {summary['blocks']} blocks  {summary['elapsed_s']:.1f} s",
+        f"{_short(summary['scenario'], width - 30)}, seed {summary['seed']}",
+        *textwrap.wrap(result.scenario.title, width),
+        f"{summary['blocks']} blocks on {summary['engine']} in {summary['elapsed_s']:.1f} s",
         "",
-        _row("", "with feedback", "without"),
+        *_figures(result, width),
+        "",
+        *_cascade(summary, width),
+        *_participation(summary, width),
+        "",
+        *_verdict(summary, colour, width),
     ]
-    for symbol, price in summary["prices"].items():
-        lines.append(_row(f"{symbol} low", _price(price["low"]), _price(price["exogenous_low"])))
-    lines += [
-        _row("liquidations", f"{liquidated['count']:,}", f"{without.liquidations:,}"),
-        _row("debt repaid", money(liquidated["repaid_usd"]), money(without.repaid_usd)),
-        _row("bad debt", money(solvency["bad_debt_usd"]), money(without.bad_debt_usd)),
-        _row(
-            "market shortfall at the end",
-            money(solvency["shortfall_market_usd"]),
-            money(without.shortfall_market_usd),
-        ),
-        _row("insolvency", money(solvency["insolvency_usd"]), money(without.insolvency_usd)),
-    ]
-    for name, venue in solvency["by_venue"].items():
-        lines.append(_row(f"  {name}: reserves carry", money(venue["carried_by_reserves_usd"])))
-        lines.append(_row(f"  {name}: suppliers carry", money(venue["carried_by_suppliers_usd"])))
-    lines.append(_row("liquidators' profit", money(liquidated["liquidator_profit_usd"])))
-    lines += ["", *_cascade(summary), *_participation(summary), "", *_verdict(summary, colour)]
     return "\n".join(lines)
 
 
-def _row(label: str, *values: str) -> str:
-    return (f"{label:<32}" + "".join(f"{value:>20}" for value in values)).rstrip()
+def _row(width: int, label: str, *values: str) -> str:
+    """A label and right-aligned values; a long label takes room from the first value's column."""
+    text = label
+    for place, value in enumerate(values):
+        edge = width - 20 * (1 - place)
+        text = f"{text} {value:>{max(0, edge - len(text) - 1)}}"
+    return text.rstrip()
 
 
-def _price(value: float) -> str:
-    return f"{value:,.2f}" if value >= 10 else f"{value:,.4f}"
+def _short(name: str, longest: int = _LONGEST_NAME) -> str:
+    return name if len(name) <= longest else name[: longest - 3] + "..."
 
 
-def _cascade(summary: Mapping[str, Any]) -> list[str]:
-    cascade = summary["cascade"]
-    lines = [
-        _row(
-            f"wave {wave['wave']}",
-            f"{wave['count']:,}",
-            money(wave["repaid_usd"]),
+def _figures(result: RunResult, width: int) -> Iterator[str]:
+    summary: Mapping[str, Any] = result.summary
+    without = twin_figures(result.twin, result.world)
+    liquidated, solvency = summary["liquidations"], summary["solvency"]
+    yield _row(width, "", "with feedback", "without")
+    for symbol, path in summary["prices"].items():
+        yield _row(
+            width,
+            f"{symbol}, low - high",
+            f"{price(path['low'])} - {price(path['high'])}",
+            f"{price(path['exogenous_low'])} - {price(path['exogenous_high'])}",
         )
-        for wave in cascade["waves"]
-    ]
-    for name in ("amplification", "branching_ratio"):
+    yield _row(width, "liquidations", f"{liquidated['count']:,}", f"{without.liquidations:,}")
+    pairs = (
+        ("debt they repaid", liquidated["repaid_usd"], without.repaid_usd),
+        ("insolvency", solvency["insolvency_usd"], without.insolvency_usd),
+        ("  bad debt written off", solvency["bad_debt_usd"], without.bad_debt_usd),
+        (
+            "  shortfall at the end",
+            solvency["shortfall_market_usd"],
+            without.shortfall_market_usd,
+        ),
+    )
+    for label, with_feedback, without_feedback in pairs:
+        yield _row(width, label, money(with_feedback), money(without_feedback))
+    for name, venue in solvency["by_venue"].items():
+        if venue["deficit_usd"]:
+            deficit = money(venue["deficit_usd"])
+            yield _row(width, f"deficit of {_short(name)}, last prices", deficit)
+            yield _row(width, "  its reserves cover", money(venue["carried_by_reserves_usd"]))
+            yield _row(width, "  its suppliers bear", money(venue["carried_by_suppliers_usd"]))
+    yield _row(width, "liquidators' profit", money(liquidated["liquidator_profit_usd"]))
+    if liquidated["count"]:
+        yield from _wrapped("without: forced sales filled at the current price, moving none", width)
+
+
+def _cascade(summary: Mapping[str, Any], width: int) -> Iterator[str]:
+    cascade = summary["cascade"]
+    if not cascade["waves"]:
+        return
+    yield _row(width, "", "liquidations", "debt repaid")
+    for entry in cascade["waves"]:
+        wave = entry["wave"]
+        cause = "outside prices" if wave == 0 else f"sales of wave {wave - 1}"
+        count, repaid = f"{entry['count']:,}", money(entry["repaid_usd"])
+        yield _row(width, f"wave {wave}, from {cause}", count, repaid)
+    for label, name in (
+        ("amplification (with / without)", "amplification"),
+        ("branching ratio (wave 1 / 0)", "branching_ratio"),
+    ):
         if cascade[name] is not None:
-            lines.append(_row(name.replace("_", " "), f"{cascade[name]:.3f}"))
-    return lines
+            yield _row(width, label, "", f"{cascade[name]:.3f}")
+    yield ""
 
 
-def _participation(summary: Mapping[str, Any]) -> list[str]:
+def _participation(summary: Mapping[str, Any], width: int) -> list[str]:
     calls, sent = summary["margin_calls"], summary["transactions"]
     return [
-        f"margin calls: {calls['count']} ({calls['met']} met, {calls['reduced']} reduced, "
-        f"{calls['ignored']} ignored)",
-        f"transactions: {sent['sent']} sent, {sent['succeeded']} succeeded, "
-        f"{sent['reverted']} reverted, {sent['expired']} expired",
+        *_wrapped(
+            f"margin calls: {calls['count']:,} ({calls['met']:,} met, {calls['reduced']:,} "
+            f"reduced, {calls['ignored']:,} ignored)",
+            width,
+        ),
+        *_wrapped(
+            f"transactions: {sent['sent']:,} sent, {sent['succeeded']:,} succeeded, "
+            f"{sent['reverted']:,} reverted, {sent['expired']:,} expired",
+            width,
+        ),
     ]
 
 
-def _verdict(summary: Mapping[str, Any], colour: bool) -> list[str]:
+def _verdict(summary: Mapping[str, Any], colour: bool, width: int) -> Iterator[str]:
     checks = summary["checks"]["invariants"]
-    failed = [name for name, holds in checks.items() if not holds]
+    failed = sorted(name for name, holds in checks.items() if not holds)
     good, bad, plain = ("\033[32m", "\033[31m", "\033[0m") if colour else ("", "", "")
-    if failed:
-        verdict = f"{bad}invariants violated: {', '.join(failed)}{plain}"
-    else:
-        verdict = f"{good}invariants hold: {', '.join(checks)}{plain}"
-    lines = [f"{bad}warning: {text}{plain}" for text in summary["warnings"]]
-    return [*lines, verdict, f"digest {summary['digest']}"]
+    for text in summary["warnings"]:
+        for line in _wrapped(f"warning: {text}", width):
+            yield f"{bad}{line}{plain}"
+    tint = bad if failed else good
+    named = ", ".join(failed or sorted(checks))
+    for line in _wrapped(f"invariants {'violated' if failed else 'hold'}: {named}", width):
+        yield f"{tint}{line}{plain}"
+    yield f"digest {summary['digest']}"
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False)
