@@ -14,10 +14,10 @@ from harness.engine import default_engine, open_engine
 from harness.engine.base import Block, Engine
 from harness.engine.digest import DigestChain
 from harness.metrics import summary as figures
-from harness.metrics.waves import Terms, classify
+from harness.metrics.waves import FeedTerms, Terms, classify
 from harness.population import Position, build_population
 from harness.prices import build_paths
-from harness.scenario import PooledLending, Scenario
+from harness.scenario import Pool, PooledLending, PoolSpotFeed, Scenario
 from harness.setup import require_success
 from harness.simulation import simulate
 from harness.trace import Trace
@@ -115,7 +115,7 @@ def _run(scenario: Scenario, seed: int, engine: Engine, progress: Progress | Non
         if cut:
             engine.revert(token)
     twin, main = traces
-    classify(main, twin, _terms(scenario, world))
+    classify(main, twin, _terms(scenario, world), _feed_terms(scenario))
     return RunResult(
         scenario=scenario,
         seed=seed,
@@ -156,6 +156,19 @@ def _terms(scenario: Scenario, world: World) -> dict[str, Terms]:
             units=tuple(10**places for places in venue.decimals),
             call_levels=tuple(position.call_health_factor for position in venue.positions),
         )
+    return terms
+
+
+def _feed_terms(scenario: Scenario) -> dict[str, FeedTerms]:
+    terms = {}
+    for asset in scenario.assets:
+        if isinstance(asset.feed, PoolSpotFeed):
+            terms[asset.symbol] = FeedTerms(
+                spot_against=scenario.venue_as(Pool, asset.feed.pool).quote
+            )
+        elif asset.feed is not None:
+            half_life = 0 if asset.external is None else asset.external.half_life_s
+            terms[asset.symbol] = FeedTerms(half_life_s=half_life)
     return terms
 
 

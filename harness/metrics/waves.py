@@ -3,18 +3,24 @@
 Judged on an account's balances just before its liquidation, against the twin, in which forced
 trades moved nothing:
 
-- wave 0, ``exogenous``: it was below 1 at the twin's price in force then, or in any block since
-  it was last healthy;
+- wave 0: it was below 1 at the twin's price in force then, or in any block since it was last
+  healthy. The cause is ``exogenous``; or ``other`` if it would be below 1 even at the prices at
+  which it was last healthy, so that its balances changed and not the price, as with interest;
 - wave 1 + w, ``price``: otherwise the pivotal trade is the earliest forced trade whose cumulative
   effect on the feeds, applied to the twin's current prices, makes it liquidatable; w is that
   trade's wave, and the trade is the parent;
-- ``repeat``: only its own earlier liquidation made it so; the wave is that one's;
-- ``other``: no trade and no price explains it, as with interest.
+- ``repeat``: it has been liquidated since it was last healthy, and the balances this left are
+  liquidatable on account of an earlier trade, or of none, where those before it are on account of
+  a later one or not at all: its own liquidation made it worse. The wave is that one's;
+- ``other``, wave 0: neither a price of the twin nor a forced trade explains it.
 
-A forced trade's share of a feed's effect: the effect is feed / twin's feed - 1. Each round adds
-the price moves of the trades it has seen for the first time; whatever the round's effect is more
-or less than their sum (arbitrage and recovery undo part of it) scales all shares alike, so that
-the shares of all trades seen always add up to the effect the feed shows.
+A feed's effect is feed / twin's feed - 1. The trades that a round has seen share it in proportion
+to what each did, those that pushed the other way having no part, so that the shares of all trades
+seen always add up to the effect. What a trade did is, for the spot of a pool, its own move of that
+pool's price; for a feed that follows the outside market, the amount it sold or bought, which
+arbitrage carries outside and which fades there as the outside market recovers. Where nothing seen
+explains the sign of the effect, the last trade seen has all of it: run and twin differ by forced
+trades only.
 """
 
 from __future__ import annotations
@@ -32,41 +38,64 @@ Floats = NDArray[np.float64]
 _HALF = (1 << 128) - 1
 
 
+@dataclass(frozen=True, slots=True)
+class FeedTerms:
+    """How forced trades reach an asset's feed.
+
+    spot_against: the other asset of the pool whose spot the feed reads; empty for a feed that
+        follows the outside market
+    half_life_s: the time in which half of an impact on the outside market is gone, 0 if none is
+    """
+
+    spot_against: str = ""
+    half_life_s: int = 0
+
+
 class FeedEffect:
-    """What each forced trade contributes to one asset's feed, as far as the feed has seen it."""
+    """Divides the effect that forced trades have on one asset's feed among them."""
 
-    def __init__(self, asset: str, trades: Sequence[TradeRow]) -> None:
-        self._moves = np.array([_own_move(asset, trade) for trade in trades])
-        self._shares: Floats = np.zeros(len(trades))
-        self._seen = 0
-
-    def observe(self, seen: int, effect: float) -> None:
-        """Takes in a round that has seen the first ``seen`` trades and shows ``effect``."""
-        seen = max(seen, self._seen)
-        if seen == 0:
-            return
-        self._shares[self._seen : seen] = self._moves[self._seen : seen]
-        self._seen = seen
-        total = float(self._shares[:seen].sum())
-        if total * effect > 0:
-            self._shares[:seen] *= effect / total
+    def __init__(
+        self, asset: str, terms: FeedTerms, trades: Sequence[TradeRow], times: Sequence[int]
+    ) -> None:
+        """``times``: seconds of each block by its number in the run."""
+        self._half_life = 0 if terms.spot_against else terms.half_life_s
+        self._times = np.array([times[trade.block] for trade in trades], dtype=np.float64)
+        if terms.spot_against:
+            pair = {asset, terms.spot_against}
+            moves = [
+                _price_move(asset, trade) if {trade.sold, trade.bought} == pair else 0.0
+                for trade in trades
+            ]
         else:
-            # nothing seen explains the sign of what is left of the effect
-            self._shares[:seen] = 0.0
-            self._shares[seen - 1] = effect
+            moves = [_amount(asset, trade) for trade in trades]
+        self._moves: Floats = np.array(moves, dtype=np.float64)
 
-    def cumulative(self) -> Floats:
-        """The effect of the first k trades together, for k = 1 .. all; flat beyond those seen."""
-        return np.cumsum(self._shares)
+    def shares(self, seen: int, effect: float) -> Floats:
+        """Each of the first ``seen`` trades' share of an effect; they add up to it."""
+        weights = np.maximum(self._moves[:seen] * (1.0 if effect > 0 else -1.0), 0.0)
+        if self._half_life and seen:
+            ages = self._times[seen - 1] - self._times[:seen]
+            weights *= np.exp2(-ages / self._half_life)
+        total = float(weights.sum())
+        if total > 0:
+            return weights * (effect / total)
+        shares = np.zeros(seen)
+        shares[seen - 1 :] = effect
+        return shares
 
 
-def _own_move(asset: str, trade: TradeRow) -> float:
-    """Relative change of an asset's pool price by a trade."""
-    if trade.spot_before == 0 or asset not in (trade.sold, trade.bought):
-        return 0.0
+def _price_move(asset: str, trade: TradeRow) -> float:
+    """Relative change of an asset's price in the pool by a trade that sells or buys it."""
     if asset == trade.sold:
         return trade.spot_after / trade.spot_before - 1.0
     return trade.spot_before / trade.spot_after - 1.0
+
+
+def _amount(asset: str, trade: TradeRow) -> float:
+    """What a trade bought of an asset, negative for what it sold; base units."""
+    if asset == trade.sold:
+        return -float(trade.amount_in)
+    return float(trade.amount_out) if asset == trade.bought else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,34 +136,50 @@ class _Case:
     level: int
 
 
+#: Pivots that are not a trade's number: the twin's own price, and nothing that is known. A trade's
+#: number, from 1, lies between; the smaller the pivot, the worse the balances.
+_TWIN, _UNKNOWN = 0, 1 << 62
+
+
 class _Judge:
     """Classifies the liquidations of a run in their order."""
 
-    def __init__(self, run: Trace, twin: Trace, terms: Mapping[str, Terms]) -> None:
+    def __init__(
+        self,
+        run: Trace,
+        twin: Trace,
+        terms: Mapping[str, Terms],
+        feeds: Mapping[str, FeedTerms],
+    ) -> None:
         self._terms = terms
         self._trades = run.trades
-        self._twin = [
-            {symbol: point.price for symbol, point in block.feeds.items()} for block in twin.blocks
-        ]
-        self._run = [block.feeds for block in run.blocks]
-        symbols = run.blocks[0].feeds
-        self._effects = {symbol: FeedEffect(symbol, run.trades) for symbol in symbols}
-        self._observed = 0
+        self._twin, self._run = (
+            [{symbol: point.price for symbol, point in block.feeds.items()} for block in blocks]
+            for blocks in (twin.blocks, run.blocks)
+        )
+        times = [block.timestamp for block in run.blocks]
+        self._effects = {
+            symbol: FeedEffect(symbol, feed, run.trades, times) for symbol, feed in feeds.items()
+        }
         self._trade_waves: dict[int, int] = {}
-        #: wave and balances with which the current episode of an account began
+        #: the liquidation with which the current episode of an account began
         self._episodes: dict[tuple[str, int], LiquidationRow] = {}
 
     def liquidation(self, row: LiquidationRow) -> None:
         """Judges a liquidation; the sale that belongs to it has the same wave."""
         case = _Case(row.venue, row.block, row.unhealthy_since, row.feed_trades, row.prices, WAD)
-        verdict = self._verdict(case, row.position)
-        earlier = self._episodes.get((row.venue, row.account))
-        if earlier is not None and earlier.block >= row.unhealthy_since:
-            if self._verdict(case, earlier.position)[:2] != verdict[:2]:
-                verdict = (earlier.wave, "repeat", earlier.parent)
+        pivot = self._pivot(case, row.position)
+        first = self._episodes.get((row.venue, row.account))
+        if first is None or first.block < row.unhealthy_since:
+            self._episodes[row.venue, row.account] = first = row
+        if first is not row and pivot < self._pivot(case, first.position):
+            row.wave, row.cause, row.parent = first.wave, "repeat", first.parent
+        elif pivot == _TWIN:
+            row.wave, row.cause, row.parent = 0, self._outside_cause(case, first.position), 0
+        elif pivot == _UNKNOWN:
+            row.wave, row.cause, row.parent = 0, "other", 0
         else:
-            self._episodes[row.venue, row.account] = row
-        row.wave, row.cause, row.parent = verdict
+            row.wave, row.cause, row.parent = 1 + self._wave_of(pivot), "price", pivot
         if row.trade:
             self._trade_waves[row.trade] = row.wave
 
@@ -142,69 +187,70 @@ class _Judge:
         """Judges the sale of a called account, at its call level instead of 1."""
         if trade.call is None:
             return
-        terms = self._terms[trade.venue]
-        level = terms.call_levels[trade.account]
         call = trade.call
+        level = self._terms[trade.venue].call_levels[trade.account]
         case = _Case(
             trade.venue, trade.block, call.called_since, call.feed_trades, call.prices, level
         )
-        self._trade_waves[trade.id] = self._verdict(case, call.position)[0]
+        pivot = self._pivot(case, call.position)
+        caused = pivot not in (_TWIN, _UNKNOWN)
+        self._trade_waves[trade.id] = 1 + self._wave_of(pivot) if caused else 0
 
-    def _catch_up(self, case: _Case) -> None:
-        """Lets the feeds' effects run up to the rounds in force in a case."""
-        while self._observed < case.block - 1:
-            self._observed += 1
-            for symbol, point in self._run[self._observed].items():
-                self._observe(symbol, point.seen_trade, point.price, self._observed)
+    def _wave_of(self, trade: int) -> int:
+        return self._trade_waves.get(trade, 0)
+
+    def _outside_cause(self, case: _Case, position: Sequence[int]) -> str:
+        """Whether the price or the balances changed since the account was last healthy."""
+        if case.since == 0:
+            return "exogenous"
         terms = self._terms[case.venue]
-        for symbol, seen, price in zip(terms.assets, case.feed_trades, case.prices, strict=True):
-            self._observe(symbol, seen, price, case.block)
+        prices = [self._run[case.since - 1][symbol] for symbol in terms.assets]
+        return "other" if is_below(terms, position, prices) else "exogenous"
 
-    def _observe(self, symbol: str, seen: int, price: int, block: int) -> None:
-        undisturbed = self._twin[block].get(symbol, 0)
-        if undisturbed:
-            self._effects[symbol].observe(seen, price / undisturbed - 1.0)
-
-    def _verdict(self, case: _Case, position: Sequence[int]) -> tuple[int, str, int]:
-        self._catch_up(case)
+    def _pivot(self, case: _Case, position: Sequence[int]) -> int:
+        """What makes these balances liquidatable: the twin's prices, else the number of the first
+        trade after which its current prices would be low enough."""
         terms = self._terms[case.venue]
         for block in range(case.block, case.since - 1, -1):
             prices = [self._twin[block][symbol] for symbol in terms.assets]
             if is_below(terms, position, prices, case.level):
-                return 0, "exogenous", 0
-        pivotal = self._pivotal(case, terms, position)
-        if not pivotal:
-            return 0, "other", 0
-        return 1 + self._trade_waves.get(pivotal, 0), "price", pivotal
-
-    def _pivotal(self, case: _Case, terms: Terms, position: Sequence[int]) -> int:
-        """Id of the earliest trade after which the twin's prices would be low enough; the last
-        seen if rounding hides it; 0 if none has been seen."""
-        seen = max(case.feed_trades, default=0)
-        if seen == 0:
-            return 0
-        secured = np.zeros(seen)
-        owed = np.zeros(seen)
-        for symbol, word, threshold, unit in zip(
-            terms.assets, position, terms.thresholds_bps, terms.units, strict=True
+                return _TWIN
+        last = max(case.feed_trades, default=0)
+        if last == 0:
+            return _UNKNOWN
+        secured = np.zeros(last)
+        owed = np.zeros(last)
+        for symbol, seen, price, word, threshold, unit in zip(
+            terms.assets,
+            case.feed_trades,
+            case.prices,
+            position,
+            terms.thresholds_bps,
+            terms.units,
+            strict=True,
         ):
-            if not word:
+            undisturbed = self._twin[case.block][symbol]
+            if not word or not undisturbed:
                 continue
-            price = self._twin[case.block][symbol] * (
-                1.0 + self._effects[symbol].cumulative()[:seen]
-            )
-            secured += (word >> 128) / unit * price * (threshold / BPS)
-            owed += (word & _HALF) / unit * price
+            effects = np.zeros(last)
+            effects[:seen] = self._effects[symbol].shares(seen, price / undisturbed - 1.0)
+            prices_after = undisturbed * (1.0 + np.cumsum(effects))
+            secured += (word >> 128) / unit * prices_after * (threshold / BPS)
+            owed += (word & _HALF) / unit * prices_after
         hits = np.flatnonzero(secured < owed * (case.level / WAD))
-        return self._trades[int(hits[0]) if hits.size else seen - 1].id
+        # if rounding hides which one it was, the last
+        return self._trades[int(hits[0]) if hits.size else last - 1].id
 
 
-def classify(run: Trace, twin: Trace, terms: Mapping[str, Terms]) -> None:
+def classify(
+    run: Trace, twin: Trace, terms: Mapping[str, Terms], feeds: Mapping[str, FeedTerms]
+) -> None:
     """Sets wave, cause and parent of every liquidation of a run.
 
     terms: the assets of each lending venue, by its name
+    feeds: how forced trades reach each feed, by asset
     """
-    judge = _Judge(run, twin, terms)
+    judge = _Judge(run, twin, terms, feeds)
     cases: list[LiquidationRow | TradeRow] = [*run.liquidations]
     cases += [trade for trade in run.trades if trade.call is not None]
     for case in sorted(cases, key=lambda entry: (entry.block, entry.place)):

@@ -1,0 +1,198 @@
+"""Cascades on real contracts whose generations are known beforehand."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+
+import pytest
+
+from harness.orders import DECLARED_GAS
+from harness.scenario import Bid, Outages, PoolSpotFeed
+from harness.trace import LiquidationRow, Trace
+
+THRESHOLD, BONUS = 0.8, 0.1
+SEIZED_PER_UNIT = THRESHOLD * (1 + BONUS)
+"""k: what is seized of a unit of collateral when its whole debt is repaid at its own price."""
+SHOCK = 0.004
+"""Fall of log price from outside."""
+HIT = 128
+"""Positions that the shock alone makes liquidatable."""
+STEP = SHOCK / HIT
+BRANCHING = 0.5
+DEPTH = 2 * SEIZED_PER_UNIT / STEP / BRANCHING
+"""Base reserve x after the shock at which n = 2 k G / x is as wanted, with G = 1 / STEP."""
+
+
+def ladder(length: float) -> list[tuple[float, float]]:
+    """Positions of 1 ETH whose liquidation prices are uniform in log price, one each STEP below
+    1000 USD; ``length`` in shocks."""
+    prices = (1000 * math.exp(-(i + 0.5) * STEP) for i in range(int(HIT * length)))
+    return [(1.0, round(price * THRESHOLD, 6)) for price in prices]
+
+
+def expected_generations() -> list[int]:
+    """The same cascade in floating point and without any of the code under test: generations of
+    full closes at the running spot of a constant-product pool, one after the other."""
+    levels = [1000 * math.exp(-(i + 0.5) * STEP) for i in range(int(HIT * 2.5))]
+    base, quote = DEPTH, DEPTH * 1000 * math.exp(-SHOCK)
+    generations, done = [], 0
+    while True:
+        below = [level for level in levels[done:] if level > quote / base]
+        if not below:
+            return generations
+        for level in below:
+            seized = level * THRESHOLD * (1 + BONUS) / (quote / base)
+            quote -= seized * quote / (base + seized)
+            base += seized
+        generations.append(len(below))
+        done += len(below)
+
+
+def by_wave(trace: Trace) -> dict[int, list[LiquidationRow]]:
+    waves: dict[int, list[LiquidationRow]] = {}
+    for row in trace.liquidations:
+        waves.setdefault(row.wave, []).append(row)
+    return dict(sorted(waves.items()))
+
+
+def check_parents(trace: Trace) -> None:
+    """Every price-driven liquidation has a parent that came before it, one wave lower."""
+    sold_by = {row.trade: row for row in trace.liquidations}
+    for row in trace.liquidations:
+        if row.cause == "price":
+            parent = sold_by[row.parent]
+            assert parent.wave + 1 == row.wave
+            assert (parent.block, parent.place) < (row.block, row.place)
+        else:
+            assert (row.wave, row.parent) == (0, 0)
+
+
+@pytest.fixture(scope="module")
+def spot_ladder(small):
+    """The ladder on a market that reads the pool's spot.
+
+    How the shock gets into the pool: the outside price falls in block 1, and an arbitrageur that
+    is out for good from then on brings the pool down to it in block 2. No fee anywhere, and an
+    outside market that nothing moves, so the pool meets the outside price exactly; afterwards only
+    forced trades move it. Shock and arbitrage are in the twin too.
+    """
+
+    def make(**space):
+        return small.scenario(
+            blocks=60 if space else 14,
+            prices=((0, 1000.0), (1, 1000 * math.exp(-SHOCK))),
+            positions=ladder(2.5),
+            feed=PoolSpotFeed("pool"),
+            pool_base=DEPTH * math.exp(-SHOCK / 2),
+            agents=(
+                small.arbitrageur(outages=Outages(windows=((20, small.NEVER),))),
+                small.liquidator(),
+            ),
+            space=space,
+            expect="liquidations",
+        )
+
+    return make
+
+
+def test_generations_halve_at_branching_ratio_one_half(small, spot_ladder) -> None:
+    result = small.run(spot_ladder(), 1)
+    waves = by_wave(result.run)
+
+    # Counts: a generation is the number of rungs in an interval of log price, so it is at most one
+    # off from the interval's length over STEP, at either end. The intervals shrink by n (1 + O(S)):
+    # the pool deepens by less than 2 S n < 1% while it all happens.
+    counts = [len(rows) for rows in waves.values()]
+    assert counts[0] == HIT
+    for before, after in itertools.pairwise(counts):
+        assert abs(after - BRANCHING * before) <= 1 + 0.01 * before
+    assert all(
+        abs(count - expected) <= 1
+        for count, expected in zip(counts, expected_generations(), strict=False)
+    )
+    assert abs(sum(counts) - HIT / (1 - BRANCHING)) <= 3
+
+    # Value: a rung's debt falls with its price, by less than 1% over the ladder.
+    values = [sum(row.repaid_usd for row in rows) for rows in waves.values()]
+    rung = values[0] / counts[0]
+    for before, after in itertools.pairwise(values):
+        assert abs(after - BRANCHING * before) <= 1.01 * rung + 0.02 * before
+
+    cascade = result.summary["cascade"]
+    assert cascade["branching_ratio"] == pytest.approx(BRANCHING, rel=0.01)
+    assert cascade["amplification"] == pytest.approx(1 / (1 - BRANCHING), rel=0.01)
+    assert cascade["endogenous_share"] == pytest.approx(BRANCHING, rel=0.01)
+    assert [entry["count"] for entry in cascade["waves"]] == counts
+    check_parents(result.run)
+    assert len(result.twin.liquidations) == HIT
+
+
+def test_generations_do_not_depend_on_how_many_fit_into_a_block(small, spot_ladder) -> None:
+    # seven liquidations a block: generations overlap, and blocks hold several of them
+    result = small.run(spot_ladder(gas_limit=7 * DECLARED_GAS["liquidate"], expiry_blocks=100), 1)
+    waves = by_wave(result.run)
+    blocks = Counter(row.block for row in result.run.liquidations)
+    assert max(blocks.values()) == 7
+    assert any(
+        len({row.wave for row in result.run.liquidations if row.block == block}) > 1
+        for block in blocks
+    )
+
+    counts = [len(rows) for rows in waves.values()]
+    assert counts[0] == HIT
+    assert abs(sum(counts) - HIT / (1 - BRANCHING)) <= 3
+    # a generation's trades now lie scattered, each half a rung long: what they hold varies
+    for before, after in itertools.pairwise(counts):
+        assert abs(after - BRANCHING * before) <= 1 + 0.5 * math.sqrt(before)
+    check_parents(result.run)
+
+
+POOL_SHARE = 0.1
+"""Of the depth, what the pool has where arbitrage carries impact outside."""
+
+
+@pytest.mark.parametrize("in_a_block", [None, 7])
+def test_generations_halve_where_arbitrage_carries_sales_outside(small, in_a_block) -> None:
+    """A feed that follows the outside market, with unlimited arbitrage and no recovery: pool and
+    outside market are one curve of their depths together, so n is as before.
+
+    The fall comes in block 1 outside only, and the arbitrage of block 2 spreads it over both; the
+    keeper is out until it has, so that all feeds show is the fall that stays, SHOCK.
+    """
+    outside = DEPTH * (1 - POOL_SHARE)
+    fall = SHOCK / (1 - POOL_SHARE)
+    result = small.run(
+        small.scenario(
+            blocks=40 if in_a_block is None else 80,
+            prices=((0, 1000.0), (1, 1000 * math.exp(-fall))),
+            positions=ladder(2.5),
+            pool_base=DEPTH * POOL_SHARE,
+            external={"depth_2pct_usd": outside * 1000 * (0.98**-0.5 - 1)},
+            usdx_external={"depth_2pct_usd": 1e14},
+            feed=small.feed(outages=Outages(windows=((0, 20),))),
+            agents=(
+                small.arbitrageur(min_profit_usd=0.01, bid=Bid(base_gwei=1)),
+                small.liquidator(),
+            ),
+            space={
+                "gas_limit": DECLARED_GAS["arbitrage"] + in_a_block * DECLARED_GAS["liquidate"],
+                "expiry_blocks": 100,
+            }
+            if in_a_block
+            else None,
+            expect="liquidations",
+        ),
+        1,
+    )
+    waves = by_wave(result.run)
+    counts = [len(rows) for rows in waves.values()]
+    # the shock is spread over both curves to first order in it: one rung in a hundred
+    assert abs(counts[0] - HIT) <= 2
+    assert abs(sum(counts) - HIT / (1 - BRANCHING)) <= 6
+    for before, after in itertools.pairwise(counts):
+        scattered = 0.5 * math.sqrt(before) if in_a_block else 0.0
+        assert abs(after - BRANCHING * before) <= 2 + 0.02 * before + scattered
+    assert result.summary["cascade"]["branching_ratio"] == pytest.approx(BRANCHING, rel=0.06)
+    check_parents(result.run)
