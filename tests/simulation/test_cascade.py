@@ -8,7 +8,9 @@ from collections import Counter
 
 import pytest
 
+from harness.metrics.waves import classify
 from harness.orders import DECLARED_GAS
+from harness.run import _feed_terms, _terms
 from harness.scenario import Bid, Outages, PoolSpotFeed
 from harness.trace import LiquidationRow, Trace
 
@@ -196,3 +198,101 @@ def test_generations_halve_where_arbitrage_carries_sales_outside(small, in_a_blo
         assert abs(after - BRANCHING * before) <= 2 + 0.02 * before + scattered
     assert result.summary["cascade"]["branching_ratio"] == pytest.approx(BRANCHING, rel=0.06)
     check_parents(result.run)
+
+
+# --- nothing but the outside price ---------------------------------------------------------------
+
+
+def test_a_straight_fall_without_feedback_is_wave_0_and_amplification_1(small) -> None:
+    # 40% in 30 blocks; the feed follows an outside price that no sale reaches
+    rungs = [(1.0, round(1000 * math.exp(-0.013 * i) * THRESHOLD * 0.999, 2)) for i in range(40)]
+    result = small.run(
+        small.scenario(
+            blocks=34,
+            prices=[(i, 1000 * math.exp(-0.017 * i)) for i in range(30)],
+            positions=rungs,
+            pool_base=1e6,
+            agents=(small.liquidator(),),
+            # the pool keeps the old price, at which more is paid for what is seized
+            market={"close_factor_bps": 5000},
+            expect="liquidations",
+        ),
+        1,
+    )
+    assert len(result.run.liquidations) > 60
+    assert {(row.wave, row.cause) for row in result.run.liquidations} == {(0, "exogenous")}
+    cascade = result.summary["cascade"]
+    assert cascade["amplification"] == 1.0
+    assert cascade["endogenous_share"] == 0.0
+    assert cascade["branching_ratio"] == 0.0
+    assert cascade["max_wave"] == 0
+
+
+def test_cut_trades_make_no_waves(small, spot_ladder, passes) -> None:
+    """The ladder that cascades at one half, with forced trades filled by the sink."""
+    scenario = spot_ladder()
+    first, second = (passes(scenario).simulate(cut=True) for _ in range(2))
+    classify(first, second, _terms(scenario, passes(scenario).world), _feed_terms(scenario))
+    assert len(first.liquidations) == HIT
+    assert {(row.wave, row.cause) for row in first.liquidations} == {(0, "exogenous")}
+
+
+# --- what comes again, and what comes by itself --------------------------------------------------
+
+
+def test_a_toxic_account_is_liquidated_again_and_again_in_its_own_wave(small) -> None:
+    """Threshold x (1 + bonus) above 1: every partial liquidation lowers the health factor. The
+    first account falls by the outside price, the second by the first one's sale."""
+    result = small.run(
+        small.scenario(
+            blocks=16,
+            prices=((0, 1000.0), (1, 995.0)),
+            positions=((400.0, 400 * 0.95 * 996.0), (1.0, 0.95 * 993.0)),
+            feed=PoolSpotFeed("pool"),
+            pool_base=100_000,
+            eth={
+                "ltv_bps": 9500,
+                "liquidation_threshold_bps": 9500,
+                "liquidation_bonus_bps": 800,
+            },
+            market={"close_factor_bps": 5000},
+            agents=(
+                small.arbitrageur(outages=Outages(windows=((20, small.NEVER),))),
+                small.liquidator(),
+            ),
+            expect="liquidations",
+        ),
+        1,
+    )
+    whale, small_one = (
+        [row for row in result.run.liquidations if row.account == account] for account in (0, 1)
+    )
+    assert len(whale) > 3
+    assert len(small_one) > 3
+    factors = [row.health_factor for row in small_one]
+    assert factors == sorted(factors, reverse=True)
+    assert {row.wave for row in whale} == {0}
+    assert {row.wave for row in small_one} == {1}
+    assert small_one[0].cause == "price"
+    assert "repeat" in {row.cause for row in small_one}
+    assert {row.parent for row in small_one} == {whale[0].trade}
+
+
+def test_an_account_that_interest_alone_brings_down_has_cause_other(small) -> None:
+    result = small.run(
+        small.scenario(
+            blocks=40,
+            seconds=3600,
+            positions=((1.0, 799.95), (1.0, 500.0)),
+            debt={"base_rate": 0.1},
+            agents=(small.liquidator(),),
+            expect="liquidations",
+        ),
+        1,
+    )
+    assert [row.account for row in result.run.liquidations] == [0]
+    row = result.run.liquidations[0]
+    # 0.05 / 800 of interest at 10% a year takes 5.5 hours
+    assert row.unhealthy_since == 6
+    assert (row.wave, row.cause, row.parent) == (0, "other", 0)
+    assert result.summary["cascade"]["amplification"] == 1.0
