@@ -49,7 +49,8 @@ class Keeper:
     """Reports one asset's outside price to its feed.
 
     It sends when its last report is ``heartbeat_s`` old or the price has moved from it by
-    ``deviation_bps``, and what it saw enters the chain ``latency_blocks`` after the next block.
+    ``deviation_bps``, and what it saw enters the chain ``latency_blocks`` after the next block. A
+    report takes the place of older ones that would arrive no earlier: a feed never goes back.
     """
 
     def __init__(self, context: Context, symbol: str, feed: Contract, spec: PushFeed) -> None:
@@ -83,6 +84,7 @@ class Keeper:
         arrival = view.next_block + self._spec.latency(view.seconds)
         data = self._feed.encode("transmit", answer)
         sent = Transaction(KEEPER, self._feed.address, data)
+        self._on_the_way = {at: one for at, one in self._on_the_way.items() if at < arrival}
         self._on_the_way[arrival] = TopTransaction(
             sent, "transmit", self._name, self._symbol, view.index
         )
