@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {IFlashBorrower} from "./IFlashBorrower.sol";
+
 /// @title A pooled lending market: suppliers' claims are collateral, one storage for all assets
 /// @notice Interest and liquidation follow Aave v3.3 and later (LiquidationLogic.sol, ReserveLogic.sol
 /// of aave-v3-origin); each liquidation rule can be switched off.
@@ -17,6 +19,12 @@ pragma solidity 0.8.37;
 /// and the accounts' scaled balances sum exactly to the totals. What an operation loses to rounding
 /// is booked to the reserves, which never fall by it. Cash is counted here, not read from the token:
 /// a donation changes nothing. Tokens that charge a fee on transfer or rebase are not supported.
+///
+/// Liquidation. Without a module `liquidate` sells collateral at a fixed bonus. With one, only the
+/// module may liquidate: it takes claims and debts of an unhealthy account onto its own account here,
+/// where they earn and owe interest like anybody's, and disposes of them by its own design. Its
+/// account need not be healthy; all else that it does to the books is below, and none of it is
+/// open to the admin.
 interface IPooledMarket {
     /// @notice What an asset is listed with. Rates are per year of 365 days.
     /// @param asset The token, of at most 18 decimals.
@@ -127,16 +135,65 @@ interface IPooledMarket {
         uint256[] prices
     );
 
+    /// @notice Admin chose a design of liquidation, before listing any asset.
+    event LiquidationModuleSet(address indexed module);
+
+    /// @notice `liquidationsFrom` is a timestamp, type(uint256).max while paused.
+    event PausedSet(bool paused, uint256 liquidationsFrom);
+
+    event FlashLoanFeeSet(uint256 feePips);
+
+    /// @notice The liquidation module took over part of an account.
+    /// @param taken One word for each asset: scaled claims << 128 | scaled debt; assets at the end may be
+    /// left out.
+    /// @param healthFactorBefore, positionBefore, prices As in the Liquidate event.
+    event Confiscate(
+        address indexed account,
+        address indexed module,
+        uint256[] taken,
+        uint256 healthFactorBefore,
+        uint256[] positionBefore,
+        uint256[] prices
+    );
+
+    /// @notice The liquidation module gave an account claims, or debts, that were its own.
+    /// @param given As `taken` in the Confiscate event.
+    event Assign(address indexed account, address indexed module, uint256[] given);
+
+    /// @notice The liquidation module owes `assets` more, and `account` has as many more in claims.
+    event Draw(address indexed asset, address indexed module, address indexed account, uint256 assets);
+
+    /// @notice Paid into the reserves by `payer`.
+    event ReservesFunded(address indexed asset, address indexed payer, uint256 assets);
+
+    event FlashLoan(
+        address indexed asset,
+        address indexed borrower,
+        address indexed initiator,
+        uint256 assets,
+        uint256 fee
+    );
+
     /// @notice A liquidator was paid `assets` in claims. Follows the Liquidate event.
     event ClaimsSeized(address indexed asset, address indexed from, address indexed to, uint256 assets);
 
-    /// @notice The account's last collateral is gone; this debt was moved into the asset's deficit.
+    /// @notice The account's last collateral is gone, or what the liquidation module raised for it; this
+    /// debt was moved into the asset's deficit.
     event BadDebt(address indexed account, address indexed asset, uint256 assets, uint256 usdWad);
 
     /// @notice The deficit fell. `payer` is zero when the reserves paid.
     event DeficitCovered(address indexed asset, address indexed payer, uint256 assets);
 
     error NotAdmin(address caller);
+    error NotModule(address caller);
+    error NotPaused();
+    error MarketPaused();
+    /// @notice The module is chosen before the first asset is listed, and never after.
+    error ModuleFixed();
+    /// @notice This market liquidates by a module.
+    error OnlyByModule(address module);
+    /// @notice Paused, or in the grace period after a pause. A timestamp; type(uint256).max while paused.
+    error LiquidationsClosed(uint256 until);
     error NotAuthorised(address owner, address caller);
     error InvalidConfig(address asset, string field);
     error AlreadyListed(address asset);
@@ -169,6 +226,18 @@ interface IPooledMarket {
 
     /// @notice Admin only.
     function setLiquidationConfig(LiquidationConfig calldata config) external;
+
+    /// @notice Liquidates by `module` from now on; zero for the fixed bonus. Only while no asset is listed.
+    /// Admin only.
+    function setLiquidationModule(address module) external;
+
+    /// @notice While paused, whatever moves a balance reverts with MarketPaused. Liquidation stays closed
+    /// for `gracePeriod` seconds after it, at most a day, so that borrowers can repay first (as Aave
+    /// v3.1's setReservePause). Admin only.
+    function setPaused(bool paused, uint256 gracePeriod) external;
+
+    /// @notice Of flash loans, in pips (1e-6), at most 1e6. Admin only.
+    function setFlashLoanFee(uint256 feePips) external;
 
     // ---- Accounts
 
@@ -226,7 +295,34 @@ interface IPooledMarket {
             uint256 healthFactorWad
         );
 
-    // ---- Deficit
+    // ---- The liquidation module; its calls. Words: scaled claims << 128 | scaled debt by asset id, where
+    // assets at the end may be left out.
+
+    /// @notice Takes claims and debts of an account whose health factor is below 1 onto the module's own
+    /// account. If no claim of the account is left, its remaining debts become deficit.
+    function confiscate(address account, uint256[] calldata taken) external;
+
+    /// @notice Gives claims and debts of the module to an account.
+    function assign(address to, uint256[] calldata given) external;
+
+    /// @notice Pays `to` in claims for which the module owes: what a liquidation costs is carried by it.
+    /// @return scaledDebt What the module owes more, scaled.
+    function draw(address asset, uint256 assets, address to) external returns (uint256 scaledDebt);
+
+    /// @notice Moves debt of the module, left over from liquidating `account`, into the deficit.
+    function writeOff(address account, address asset, uint256 scaledDebt) external;
+
+    // ---- Flash loans
+
+    /// @notice Sends `assets` to the borrower, calls it, and takes them back with a fee, rounded up, which
+    /// goes to the reserves. The borrower may use the market meanwhile.
+    function flashLoan(IFlashBorrower borrower, address asset, uint256 assets, bytes calldata data)
+        external;
+
+    // ---- Deficit and reserves
+
+    /// @notice Pulls `assets` from the caller into the reserves. Anyone may.
+    function fundReserves(address asset, uint256 assets) external;
 
     /// @notice Sets reserves against the deficit, as far as both go. Anyone may.
     /// @return covered Assets.
@@ -239,6 +335,16 @@ interface IPooledMarket {
     // ---- Views; everything is at this block's time, interest included
 
     function admin() external view returns (address);
+
+    /// @notice Who liquidates; zero for `liquidate`.
+    function liquidationModule() external view returns (address);
+
+    /// @notice When liquidation opens or opened; type(uint256).max while paused, 0 before the first pause.
+    function liquidationsFrom() external view returns (uint256);
+
+    function paused() external view returns (bool);
+
+    function flashLoanFeePips() external view returns (uint256);
 
     function isOperator(address owner, address operator) external view returns (bool);
 

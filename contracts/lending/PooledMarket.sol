@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IERC20} from "../interfaces/IERC20.sol";
+import {IFlashBorrower} from "../interfaces/IFlashBorrower.sol";
 import {IPooledMarket} from "../interfaces/IPooledMarket.sol";
 import {IPriceFeed} from "../interfaces/IPriceFeed.sol";
 import {FeedReader} from "../libraries/FeedReader.sol";
@@ -19,8 +20,15 @@ contract PooledMarket is IPooledMarket {
 
     uint256 internal constant BPS = PositionMath.BPS;
 
+    uint256 internal constant PIPS = 1e6;
+
     /// @dev Bounds the loop over an account's assets.
     uint256 internal constant MAX_ASSETS = 64;
+
+    uint256 internal constant MAX_GRACE_PERIOD = 1 days;
+
+    /// @dev `liquidationsFrom` while the market is paused.
+    uint256 internal constant PAUSED = type(uint256).max;
 
     struct Listing {
         AssetConfig config;
@@ -82,6 +90,10 @@ contract PooledMarket is IPooledMarket {
 
     address public immutable admin;
 
+    address public liquidationModule;
+    uint256 public liquidationsFrom;
+    uint256 public flashLoanFeePips;
+
     mapping(address owner => mapping(address operator => bool)) public isOperator;
 
     LiquidationConfig internal _liquidationConfig;
@@ -95,7 +107,12 @@ contract PooledMarket is IPooledMarket {
     bool internal transient _entered;
 
     modifier onlyAdmin() {
-        if (msg.sender != admin) revert NotAdmin(msg.sender);
+        _requireAdmin();
+        _;
+    }
+
+    modifier onlyModule() {
+        if (msg.sender != liquidationModule) revert NotModule(msg.sender);
         _;
     }
 
@@ -104,9 +121,9 @@ contract PooledMarket is IPooledMarket {
         _;
     }
 
+    /// @dev Whatever moves a balance: one at a time, and none while paused.
     modifier nonReentrant() {
-        if (_entered) revert Reentrancy();
-        _entered = true;
+        _enter();
         _;
         _entered = false;
     }
@@ -141,6 +158,29 @@ contract PooledMarket is IPooledMarket {
 
     function setLiquidationConfig(LiquidationConfig calldata config) external onlyAdmin {
         _setLiquidationConfig(config);
+    }
+
+    function setLiquidationModule(address module) external onlyAdmin {
+        if (_listings.length != 0) revert ModuleFixed();
+        liquidationModule = module;
+        emit LiquidationModuleSet(module);
+    }
+
+    function setPaused(bool paused_, uint256 gracePeriod) external onlyAdmin {
+        if (paused_) {
+            liquidationsFrom = PAUSED;
+        } else {
+            if (!paused()) revert NotPaused();
+            if (gracePeriod > MAX_GRACE_PERIOD) revert InvalidConfig(address(0), "gracePeriod");
+            liquidationsFrom = block.timestamp + gracePeriod;
+        }
+        emit PausedSet(paused_, liquidationsFrom);
+    }
+
+    function setFlashLoanFee(uint256 feePips) external onlyAdmin {
+        if (feePips > PIPS) revert InvalidConfig(address(0), "flashLoanFeePips");
+        flashLoanFeePips = feePips;
+        emit FlashLoanFeeSet(feePips);
     }
 
     // ---- Accounts
@@ -187,7 +227,7 @@ contract PooledMarket is IPooledMarket {
 
         _store(id, state);
         _setScaled(owner, id, scaledClaims - burned, debt);
-        _requireHealthy(owner);
+        if (owner != liquidationModule) _requireHealthy(owner);
         emit Withdraw(asset, owner, to, withdrawn);
         IERC20(asset).safeTransfer(to, withdrawn);
     }
@@ -292,7 +332,94 @@ contract PooledMarket is IPooledMarket {
         );
     }
 
-    // ---- Deficit
+    // ---- The liquidation module. What changes hands is scaled and leaves every total as it is.
+
+    function confiscate(address account, uint256[] calldata taken) external nonReentrant onlyModule {
+        if (account == msg.sender) revert SelfLiquidation(account);
+        _requireLiquidationsOpen();
+        Account memory borrower = _account(account, new uint256[](0));
+        if (!_isLiquidatable(borrower.healthFactorWad)) revert Healthy(account, borrower.healthFactorWad);
+        (uint256[] memory positionBefore, uint256[] memory prices) = _valuation(borrower);
+        emit Confiscate(account, msg.sender, taken, borrower.healthFactorWad, positionBefore, prices);
+
+        _move(account, msg.sender, taken);
+        borrower.scaled = scaledPosition(account);
+        if (_isCollateralExhausted(borrower.scaled)) {
+            _writeOff(borrower);
+            _storeAccount(borrower);
+        }
+    }
+
+    function assign(address to, uint256[] calldata given) external nonReentrant onlyModule {
+        _move(msg.sender, to, given);
+        emit Assign(to, msg.sender, given);
+    }
+
+    function draw(address asset, uint256 amount, address to)
+        external
+        nonReentrant
+        onlyModule
+        returns (uint256 scaledDebt)
+    {
+        uint256 id = _idOf(asset);
+        AssetState memory state = _accrued(id);
+        scaledDebt = _mintDebt(state, amount);
+        uint256 minted = _mintClaims(state, amount);
+        _store(id, state);
+        (uint256 claims, uint256 debt) = PositionMath.split(_scaled[msg.sender][id]);
+        _setScaled(msg.sender, id, claims, debt + scaledDebt);
+        (claims, debt) = PositionMath.split(_scaled[to][id]);
+        _setScaled(to, id, claims + minted, debt);
+        emit Draw(asset, msg.sender, to, amount);
+    }
+
+    function writeOff(address account, address asset, uint256 scaledDebt) external nonReentrant onlyModule {
+        uint256 id = _idOf(asset);
+        AssetState memory state = _accrued(id);
+        (uint256 claims, uint256 debt) = PositionMath.split(_scaled[msg.sender][id]);
+        uint256 amount = _debtToDeficit(state, scaledDebt);
+        _store(id, state);
+        _setScaled(msg.sender, id, claims, debt - scaledDebt);
+        emit BadDebt(account, asset, amount, amount.mulDivUp(_priceWad(id), _listings[id].unit));
+    }
+
+    // ---- Flash loans
+
+    function flashLoan(IFlashBorrower borrower, address asset, uint256 amount, bytes calldata data)
+        external
+        nonReentrant
+    {
+        uint256 id = _idOf(asset);
+        AssetState memory state = _accrued(id);
+        _payCash(state, asset, amount);
+        _store(id, state);
+        uint256 fee = amount.mulDivUp(flashLoanFeePips, PIPS);
+        emit FlashLoan(asset, address(borrower), msg.sender, amount, fee);
+        IERC20(asset).safeTransfer(address(borrower), amount);
+
+        // The borrower may use the market meanwhile; the books count the loan as gone.
+        _entered = false;
+        borrower.onFlashLoan(msg.sender, asset, amount, fee, data);
+        _enter();
+
+        state = _accrued(id);
+        state.cash += amount + fee;
+        state.reserves += fee;
+        _store(id, state);
+        IERC20(asset).safeTransferFrom(address(borrower), address(this), amount + fee);
+    }
+
+    // ---- Deficit and reserves
+
+    function fundReserves(address asset, uint256 amount) external nonReentrant {
+        uint256 id = _idOf(asset);
+        AssetState memory state = _accrued(id);
+        state.cash += amount;
+        state.reserves += amount;
+        _store(id, state);
+        emit ReservesFunded(asset, msg.sender, amount);
+        IERC20(asset).safeTransferFrom(msg.sender, address(this), amount);
+    }
 
     function coverDeficitFromReserves(address asset) external nonReentrant returns (uint256 covered) {
         uint256 id = _idOf(asset);
@@ -345,6 +472,10 @@ contract PooledMarket is IPooledMarket {
     {
         state = _accrued(_idOf(asset));
         return (state, _totalClaims(state), _totalDebt(state));
+    }
+
+    function paused() public view returns (bool) {
+        return liquidationsFrom == PAUSED;
     }
 
     function borrowRateRay(address asset) external view returns (uint256) {
@@ -403,6 +534,10 @@ contract PooledMarket is IPooledMarket {
         return healthFactorWad < Math.WAD;
     }
 
+    function _requireLiquidationsOpen() internal view virtual {
+        if (block.timestamp < liquidationsFrom) revert LiquidationsClosed(liquidationsFrom);
+    }
+
     function _requireHealthy(address account) internal view virtual {
         if (!_hasDebt(account)) return;
         uint256 healthFactorWad = _account(account, new uint256[](0)).healthFactorWad;
@@ -438,6 +573,8 @@ contract PooledMarket is IPooledMarket {
         virtual
         returns (Plan memory plan)
     {
+        if (liquidationModule != address(0)) revert OnlyByModule(liquidationModule);
+        _requireLiquidationsOpen();
         if (!_isLiquidatable(borrower.healthFactorWad)) revert Healthy(borrower.owner, borrower.healthFactorWad);
         (plan.collateralId, plan.debtId) = (collateralId, debtId);
         AssetTerms memory collateral = borrower.terms[collateralId];
@@ -492,10 +629,7 @@ contract PooledMarket is IPooledMarket {
             if (scaledDebt == 0) continue;
             AssetState memory state = borrower.states[id];
             AssetTerms memory terms = borrower.terms[id];
-            uint256 totalBefore = _totalDebt(state);
-            state.totalScaledDebt -= scaledDebt;
-            uint256 amount = totalBefore - _totalDebt(state);
-            state.deficit += amount;
+            uint256 amount = _debtToDeficit(state, scaledDebt);
             borrower.scaled[id] = 0;
             emit BadDebt(
                 borrower.owner,
@@ -538,6 +672,14 @@ contract PooledMarket is IPooledMarket {
         uint256 totalBefore = _totalDebt(state);
         state.totalScaledDebt -= scaled;
         state.reserves += amount - (totalBefore - _totalDebt(state));
+    }
+
+    /// @dev Returns assets.
+    function _debtToDeficit(AssetState memory state, uint256 scaled) internal view virtual returns (uint256 amount) {
+        uint256 totalBefore = _totalDebt(state);
+        state.totalScaledDebt -= scaled;
+        amount = totalBefore - _totalDebt(state);
+        state.deficit += amount;
     }
 
     function _payCash(AssetState memory state, address asset, uint256 amount) internal view virtual {
@@ -678,6 +820,18 @@ contract PooledMarket is IPooledMarket {
         _scaled[account][id] = PositionMath.join(claims, debt);
     }
 
+    /// @dev Scaled claims << 128 | scaled debt by asset id, as many as there are assets or fewer.
+    function _move(address from, address to, uint256[] calldata words) internal virtual {
+        for (uint256 id; id < words.length; ++id) {
+            if (words[id] == 0) continue;
+            (uint256 movedClaims, uint256 movedDebt) = PositionMath.split(words[id]);
+            (uint256 claims, uint256 debt) = PositionMath.split(_scaled[from][id]);
+            _setScaled(from, id, claims - movedClaims, debt - movedDebt);
+            (claims, debt) = PositionMath.split(_scaled[to][id]);
+            _setScaled(to, id, claims + movedClaims, debt + movedDebt);
+        }
+    }
+
     function _store(uint256 id, AssetState memory state) internal virtual {
         _books[id] = Books({
             cash: _uint128(state.cash),
@@ -733,6 +887,32 @@ contract PooledMarket is IPooledMarket {
         emit LiquidationConfigured(config);
     }
 
+    function _requireAdmin() private view {
+        if (msg.sender != admin) revert NotAdmin(msg.sender);
+    }
+
+    function _enter() private {
+        if (_entered) revert Reentrancy();
+        if (paused()) revert MarketPaused();
+        _entered = true;
+    }
+
+    /// @dev The position in assets and the prices it was valued at, as the events give them.
+    function _valuation(Account memory a)
+        private
+        pure
+        returns (uint256[] memory position_, uint256[] memory prices)
+    {
+        uint256 count = a.scaled.length;
+        position_ = new uint256[](count);
+        prices = new uint256[](count);
+        for (uint256 id; id < count; ++id) {
+            (uint256 claims, uint256 debt) = PositionMath.toAssets(a.scaled[id], a.terms[id]);
+            position_[id] = PositionMath.join(claims, debt);
+            prices[id] = a.terms[id].priceWad;
+        }
+    }
+
     /// @dev Twelve arguments are too many for the stack of an `emit`: the fields go through a struct,
     /// whose encoding is a word (0x20) followed by the encoding of its fields as separate arguments.
     function _emitLiquidate(
@@ -741,7 +921,6 @@ contract PooledMarket is IPooledMarket {
         address collateralAsset,
         address debtAsset
     ) private {
-        uint256 count = borrower.scaled.length;
         LiquidateData memory fields;
         fields.collateralAsset = collateralAsset;
         fields.debtAsset = debtAsset;
@@ -751,14 +930,7 @@ contract PooledMarket is IPooledMarket {
         fields.repaidUsdWad = plan.repaidUsd;
         fields.seizedUsdWad = plan.seizedUsd;
         fields.healthFactorBefore = borrower.healthFactorWad;
-        fields.positionBefore = new uint256[](count);
-        fields.prices = new uint256[](count);
-        for (uint256 id; id < count; ++id) {
-            AssetTerms memory terms = borrower.terms[id];
-            (uint256 claims, uint256 debt) = PositionMath.toAssets(borrower.scaled[id], terms);
-            fields.positionBefore[id] = PositionMath.join(claims, debt);
-            fields.prices[id] = terms.priceWad;
-        }
+        (fields.positionBefore, fields.prices) = _valuation(borrower);
         bytes memory data = abi.encode(fields);
         bytes32 topic = Liquidate.selector;
         address account = borrower.owner;
