@@ -6,7 +6,7 @@ import os
 import shutil
 import textwrap
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from harness.metrics.summary import twin_figures
@@ -15,6 +15,7 @@ from harness.run import RunResult
 WIDTH = 80
 NARROWEST = 48
 _LONGEST_NAME = 24
+_MOST_WAVES = 10
 
 
 def colours(stream: TextIO) -> bool:
@@ -74,9 +75,9 @@ def money(amount: float) -> str:
 
 
 def price(value: float) -> str:
-    """A USD price: cents from 10 up, five significant digits below."""
+    """A USD price with five significant digits or a little more."""
     if value >= 10:
-        return f"{value:,.2f}"
+        return f"{value:,.{2 if value < 1000 else 1 if value < 10_000 else 0}f}"
     return f"{value:#.5g}" if value >= 0.001 else f"{value:.4g}"
 
 
@@ -101,8 +102,9 @@ def summary_table(result: RunResult, *, colour: bool, width: int = WIDTH) -> str
 def _row(width: int, label: str, *values: str) -> str:
     """A label and right-aligned values; a long label takes room from the first value's column."""
     text = label
+    column = min(23, width // 3)
     for place, value in enumerate(values):
-        edge = width - 20 * (1 - place)
+        edge = width - column * (1 - place)
         text = f"{text} {value:>{max(0, edge - len(text) - 1)}}"
     return text.rstrip()
 
@@ -152,11 +154,14 @@ def _cascade(summary: Mapping[str, Any], width: int) -> Iterator[str]:
     if not cascade["waves"]:
         return
     yield _row(width, "", "liquidations", "debt repaid")
-    for entry in cascade["waves"]:
+    shown = _MOST_WAVES if len(cascade["waves"]) <= _MOST_WAVES else _MOST_WAVES - 1
+    for entry in cascade["waves"][:shown]:
         wave = entry["wave"]
         cause = "outside prices" if wave == 0 else f"sales of wave {wave - 1}"
-        count, repaid = f"{entry['count']:,}", money(entry["repaid_usd"])
-        yield _row(width, f"wave {wave}, from {cause}", count, repaid)
+        yield _wave(width, f"wave {wave}, from {cause}", [entry])
+    later = cascade["waves"][shown:]
+    if later:
+        yield _wave(width, f"waves {later[0]['wave']} to {later[-1]['wave']}", later)
     for label, name in (
         ("amplification (with / without)", "amplification"),
         ("branching ratio (wave 1 / 0)", "branching_ratio"),
@@ -164,6 +169,12 @@ def _cascade(summary: Mapping[str, Any], width: int) -> Iterator[str]:
         if cascade[name] is not None:
             yield _row(width, label, "", f"{cascade[name]:.3f}")
     yield ""
+
+
+def _wave(width: int, label: str, entries: Sequence[Mapping[str, Any]]) -> str:
+    count = sum(entry["count"] for entry in entries)
+    repaid = sum(entry["repaid_usd"] for entry in entries)
+    return _row(width, label, f"{count:,}", money(repaid))
 
 
 def _participation(summary: Mapping[str, Any], width: int) -> list[str]:
