@@ -69,8 +69,8 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def perform(command: Command, folder: Path, variables: dict[str, str]) -> str:
-    result = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", f"{command.line} 2>&1"],
+    result = subprocess.run(  # noqa: S603 - commands of our own README
+        ["bash", "-o", "pipefail", "-c", f"{command.line} 2>&1"],  # noqa: S607
         cwd=folder,
         env=variables,
         capture_output=True,
@@ -82,8 +82,10 @@ def perform(command: Command, folder: Path, variables: dict[str, str]) -> str:
 
 
 def normalised(output: str) -> str:
-    output = re.sub(r" on (revm|py-evm) in \d+\.\d s$", " on ENGINE in TIME s", output, flags=re.M)
-    return re.sub(r"^harness: pyrevm has no wheel .*\n", "", output, flags=re.M)
+    output = re.sub(
+        r" on (revm|py-evm) in \d+\.\d s$", " on ENGINE in TIME s", output, flags=re.MULTILINE
+    )
+    return re.sub(r"^harness: pyrevm has no wheel .*\n", "", output, flags=re.MULTILINE)
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="the commands are for bash")
