@@ -74,12 +74,12 @@ class Clock:
     """Blocks and time. Block i of the run (from 0) has the time ``start + i * seconds_per_block``.
 
     Every price path holds one price for each block; the one of block 0 is also the price at which
-    markets, pools and positions are set up.
+    markets, pools and positions are set up, in blocks of a second each before ``start``.
     """
 
     blocks: Annotated[int, Range(1, 1_000_000)]
     seconds_per_block: Annotated[int, Range(1, 86_400)]
-    start: Annotated[int, Instant(), Range(0, 10**11)]
+    start: Annotated[int, Instant(), Range(1_000_000, 10**11)]
 
     def time(self, block: int) -> int:
         """Epoch seconds of a block of the run."""
