@@ -77,7 +77,7 @@ class Script:
 
 
 def write_script() -> Script:
-    rng = random.Random(SEED)  # noqa: S311 - a test's history, not a secret
+    rng = random.Random(SEED)
     history = History()
     send, deploy = history.send, history.deploy
 

@@ -166,7 +166,7 @@ def rng() -> random.Random:
     """Random numbers from the seed HARNESS_TEST_SEED, printed when a test fails."""
     seed = int(os.environ.get("HARNESS_TEST_SEED", "20261121"))
     print(f"HARNESS_TEST_SEED={seed}")
-    return random.Random(seed)  # noqa: S311 - test data, not secrets
+    return random.Random(seed)
 
 
 @pytest.fixture(scope="session")

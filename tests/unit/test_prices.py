@@ -391,7 +391,7 @@ class TestFiles:
     def test_mutated_files_are_read_or_refused_but_never_crash(self, tmp_path):
         seed = 312
         print(f"seed {seed}")
-        dice = random.Random(seed)  # noqa: S311 - not for secrets
+        dice = random.Random(seed)
         bars = "".join(f"{START + 300 * i},10,12,9,1{i % 3}\n" for i in range(6))
         sound = ("timestamp,open,high,low,close\n" + bars).encode()
         read = 0
