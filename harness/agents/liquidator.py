@@ -17,7 +17,8 @@ from harness.scenario import WAD, Liquidator, usd_wad
 from harness.view import PIPS, Hop, VenueState, View
 from harness.world import MAX_UINT
 
-#: How many opportunities a liquidator weighs for each transaction it can have in flight.
+#: How many opportunities a liquidator weighs first for each transaction it can have in flight; it
+#: looks on as long as it has found nothing to do.
 _ATTENTION = 4
 
 
@@ -93,9 +94,19 @@ class LiquidatorAgent:
             return []
         mine = {key for owner, key in view.mempool if owner == self.name}
         self._committed = {key: held for key, held in self._committed.items() if key in mine}
+        attention = _ATTENTION * self._spec.max_transactions
+        orders = self._offers(view, venue, attention, mine)
+        free = len(mine) < self._spec.max_transactions
+        while free and not orders and attention < len(venue.unhealthy_since):
+            attention *= 4
+            orders = self._offers(view, venue, attention, mine)
+        return orders
+
+    def _offers(self, view: View, venue: VenueState, attention: int, mine: set[str]) -> list[Order]:
+        """Orders for the best of the ``attention`` largest opportunities."""
         curves = _Curves(view)
         orders: list[Order] = []
-        for quote in self._ranked(view, venue):
+        for quote in self._ranked(view, venue, attention):
             key = str(quote.account)
             if len(mine) >= self._spec.max_transactions and key not in mine:
                 continue
@@ -105,7 +116,7 @@ class LiquidatorAgent:
                 orders.append(order)
         return orders
 
-    def _ranked(self, view: View, venue: VenueState) -> list[Quote]:
+    def _ranked(self, view: View, venue: VenueState, attention: int) -> list[Quote]:
         """Quotes by what the bonus is worth, the largest first."""
         assets = venue.venue.assets
 
@@ -117,8 +128,8 @@ class LiquidatorAgent:
         # the pool may pay more than the outside price, but not twice the bonus more
         fee = self._maker.bid(view, "") * DECLARED_GAS["liquidate"]
         least = (self._floor + view.usd_wad(self._fee_asset, fee)) / WAD / 2
-        most = _ATTENTION * self._spec.max_transactions
-        return sorted(venue.quotes(least, most), key=lambda quote: (-bonus(quote), quote.account))
+        quotes = venue.quotes(least, attention)
+        return sorted(quotes, key=lambda quote: (-bonus(quote), quote.account))
 
     def _offer(
         self,
@@ -149,7 +160,8 @@ class LiquidatorAgent:
             return None
         if collateral != debt:
             curves.sell(collateral, debt, seized, proceeds)
-        self._committed[key] = (debt, repay)
+        # an order that waits keeps what it says; only its bid is raised
+        self._committed.setdefault(key, (debt, repay))
         tokens = self._world.tokens
         least = self._floor * self._world.units[debt] // view.external_wad(debt)
         executor = self._world.liquidation_executor

@@ -14,11 +14,14 @@ from typing import Any
 
 import pytest
 
-from harness.engine import Engine, default_engine
+from harness.agents import Agent, Context
+from harness.engine import Block, Engine, Receipt, Transaction, default_engine
 from harness.engine.digest import DigestChain
 from harness.run import run, set_up
 from harness.scenario import (
-    Agent,
+    Agent as AgentSpec,
+)
+from harness.scenario import (
     Arbitrageur,
     Asset,
     Bid,
@@ -40,7 +43,7 @@ from harness.scenario import (
     checked,
 )
 from harness.setup import require_success
-from harness.simulation import simulate
+from harness.simulation import build_agents, simulate
 from harness.trace import Trace
 from harness.view import View
 
@@ -65,7 +68,7 @@ def _scenario(
     usdx: Sequence[tuple[int, float]] = ((0, 1.0),),
     positions: Sequence[tuple[float, float] | PositionRow] = (),
     populations: Sequence[Any] = (),
-    agents: Sequence[Agent] = (),
+    agents: Sequence[AgentSpec] = (),
     feed: Feed | None = None,
     usdx_feed: Feed | None = None,
     external: Mapping[str, Any] | None = None,
@@ -80,9 +83,11 @@ def _scenario(
     space: Mapping[str, Any] | None = None,
     seconds: int = 10,
     expect: str = "quiet",
+    gold_usd: float | None = None,
 ) -> Scenario:
     """A scenario; ``prices`` are (block, USD) steps of ETH, ``usdx`` those of USDX, and a position
-    is (ETH supplied, USDX borrowed)."""
+    is (ETH supplied, USDX borrowed). With ``gold_usd`` there is a third asset of that price, lent
+    like USDX, which no pool trades."""
 
     def path(points: Sequence[tuple[int, float]]) -> SchedulePrice | ConstantPrice:
         if len(points) == 1:
@@ -117,6 +122,7 @@ def _scenario(
                     }
                 ),
                 LendingAsset(**{"symbol": "USDX", "supplied": 1e9, **free, **(debt or {})}),
+                *([LendingAsset("GOLD", supplied=1e9, **free)] if gold_usd else []),
             ),
             **{
                 "close_factor_bps": 10_000,
@@ -137,6 +143,11 @@ def _scenario(
             assets=(
                 Asset("ETH", path(prices), 18, prices[0][1], outside, feed or _as_it_moves()),
                 Asset("USDX", path(usdx), 6, usdx[0][1], usdx_outside, usdx_feed or _as_it_moves()),
+                *(
+                    [Asset("GOLD", ConstantPrice(), 18, gold_usd, None, _as_it_moves())]
+                    if gold_usd
+                    else []
+                ),
             ),
             expect="liquidations" if expect == "liquidations" else "quiet",
             block_space=BlockSpace(**{"gas_limit": ROOM, **(space or {})}),
@@ -188,11 +199,27 @@ class Pass:
             cut=cut,
         )
 
-    def view(self) -> View:
-        """The world as it is after set-up."""
+    def view(self, index: int = 0) -> View:
+        """The world as it is now, which is after block ``index`` of the run."""
         view = View(self.engine, self.world, self.scenario, self.paths)
-        view.update(0, self.scenario.clock.time(0), [])
+        view.update(index, self.scenario.clock.time(index), [])
         return view
+
+    def agents(self) -> list[Agent]:
+        """Fresh agents of the scenario."""
+        return build_agents(Context(self.world, self.scenario, self.seed))
+
+    def execute(self, sent: Transaction) -> Receipt:
+        """One transaction in the block after the run's last."""
+        index = self.scenario.clock.blocks
+        block = Block(len(self._blocks) + 1 + index, self.scenario.clock.time(index), (sent,))
+        (receipt,) = self.engine.execute(block)
+        return receipt
+
+    def balance(self, symbol: str, owner: bytes) -> int:
+        """A token balance now, base units."""
+        held: int = self.world.tokens[symbol].read(self.engine, "balanceOf", owner)
+        return held
 
 
 @pytest.fixture(scope="session")
