@@ -161,20 +161,25 @@ class VenueState:
         self._health_watch.scanned(least, self.states, self.oracle_prices)
 
     def quotes(self, least_usd: float, most: int) -> list[Quote]:
-        """Exact quotes of accounts that can be liquidated now: those ``most`` whose liquidation
-        may earn the most, ``least_usd`` or more. An account is read again when a price or its
-        position has changed."""
+        """Exact quotes of accounts that can be liquidated now: those whose liquidation may earn
+        the most, ``least_usd`` or more, at least ``most`` of them if there are. An account is read
+        again when a price or its position has changed."""
         below = list(self.unhealthy_since)
         if not below:
             return []
         gains = self.venue.most_gain(below, self.states, self.oracle_prices)
-        largest = np.argsort(-gains, kind="stable")[:most]
-        worthwhile = [below[i] for i in largest if gains[i] >= least_usd]
-        unread = [number for number in worthwhile if number not in self._quotes]
-        if unread:
-            for quote in self.venue.quotes(self._engine, unread):
-                self._quotes[quote.account] = quote
-        return [quote for quote in map(self._quotes.__getitem__, worthwhile) if quote.max_repay]
+        ranked = [below[i] for i in np.argsort(-gains, kind="stable") if gains[i] >= least_usd]
+        found: list[Quote] = []
+        for start in range(0, len(ranked), most):
+            chosen = ranked[start : start + most]
+            unread = [number for number in chosen if number not in self._quotes]
+            if unread:
+                for quote in self.venue.quotes(self._engine, unread):
+                    self._quotes[quote.account] = quote
+            found += [quote for quote in map(self._quotes.__getitem__, chosen) if quote.max_repay]
+            if len(found) >= most:
+                break
+        return found
 
     def without_dust(self, quote: Quote, repay: int) -> int:
         """The largest repayment up to this one that the market's dust rule lets through.

@@ -17,8 +17,8 @@ from harness.scenario import WAD, Liquidator, usd_wad
 from harness.view import PIPS, Hop, VenueState, View
 from harness.world import MAX_UINT
 
-#: How many opportunities a liquidator weighs first for each transaction it can have in flight; it
-#: looks on as long as it has found nothing to do.
+#: How many opportunities a liquidator weighs for each transaction it can have in flight. It looks
+#: on where it had to pass over some for a reason of their own, not one that all have.
 _ATTENTION = 4
 
 
@@ -46,11 +46,12 @@ class _Curves:
             self._hops[pair] = self._view.forced_sale_hop(sold, bought)
         return self._hops[pair]
 
-    def best_repay(self, sold: str, bought: str, quote: Quote) -> int:
-        """The repayment after which selling more of what is seized loses money."""
+    def best_repay(self, sold: str, bought: str, quote: Quote) -> int | None:
+        """The repayment after which selling more of what is seized loses money; None where no
+        pool trades the pair."""
         hop = self._hop(sold, bought)
         if hop is None:
-            return 0
+            return None
         if self._view.cut:
             return quote.max_repay
         sale = best_sale(hop, quote.seized, quote.max_repay)
@@ -95,26 +96,32 @@ class LiquidatorAgent:
         mine = {key for owner, key in view.mempool if owner == self.name}
         self._committed = {key: held for key, held in self._committed.items() if key in mine}
         attention = _ATTENTION * self._spec.max_transactions
-        orders = self._offers(view, venue, attention, mine)
-        free = len(mine) < self._spec.max_transactions
-        while free and not orders and attention < len(venue.unhealthy_since):
+        orders, passed_over = self._offers(view, venue, attention, mine)
+        while passed_over and not orders and attention < len(venue.unhealthy_since):
             attention *= 4
-            orders = self._offers(view, venue, attention, mine)
+            orders, passed_over = self._offers(view, venue, attention, mine)
         return orders
 
-    def _offers(self, view: View, venue: VenueState, attention: int, mine: set[str]) -> list[Order]:
-        """Orders for the best of the ``attention`` largest opportunities."""
+    def _offers(
+        self, view: View, venue: VenueState, attention: int, mine: set[str]
+    ) -> tuple[list[Order], bool]:
+        """Orders for the best of the ``attention`` largest opportunities, and whether some were
+        passed over that no pool trades or of which too little would be left."""
         curves = _Curves(view)
         orders: list[Order] = []
+        passed_over = False
         for quote in self._ranked(view, venue, attention):
             key = str(quote.account)
             if len(mine) >= self._spec.max_transactions and key not in mine:
                 continue
-            order = self._offer(view, venue, quote, key, curves)
+            wanted = self._wanted(view, venue, quote, key, curves)
+            repay = 0 if wanted is None else venue.without_dust(quote, wanted)
+            passed_over |= wanted is None or wanted > 0 >= repay
+            order = self._offer(view, venue, quote, repay, curves) if repay > 0 else None
             if order is not None:
                 mine.add(key)
                 orders.append(order)
-        return orders
+        return orders, passed_over
 
     def _ranked(self, view: View, venue: VenueState, attention: int) -> list[Quote]:
         """Quotes by what the bonus is worth, the largest first."""
@@ -131,14 +138,10 @@ class LiquidatorAgent:
         quotes = venue.quotes(least, attention)
         return sorted(quotes, key=lambda quote: (-bonus(quote), quote.account))
 
-    def _offer(
-        self,
-        view: View,
-        venue: VenueState,
-        quote: Quote,
-        key: str,
-        curves: _Curves,
-    ) -> Order | None:
+    def _wanted(
+        self, view: View, venue: VenueState, quote: Quote, key: str, curves: _Curves
+    ) -> int | None:
+        """What capital allows and pays best; None where no pool trades the pair."""
         assets = venue.venue.assets
         collateral, debt = assets[quote.collateral], assets[quote.debt]
         in_flight = sum(
@@ -147,11 +150,18 @@ class LiquidatorAgent:
             if symbol == debt and other != key
         )
         repay = min(quote.max_repay, view.balances(debt, [self._sender])[0] - in_flight)
-        if collateral != debt:
-            repay = min(repay, curves.best_repay(collateral, debt, quote))
-        repay = venue.without_dust(quote, repay)
-        if repay <= 0:
-            return None
+        if collateral == debt:
+            return repay
+        best = curves.best_repay(collateral, debt, quote)
+        return None if best is None else min(repay, best)
+
+    def _offer(
+        self, view: View, venue: VenueState, quote: Quote, repay: int, curves: _Curves
+    ) -> Order | None:
+        """An order for this repayment, if it pays."""
+        key = str(quote.account)
+        assets = venue.venue.assets
+        collateral, debt = assets[quote.collateral], assets[quote.debt]
         seized = quote.seized * repay // quote.max_repay
         proceeds = seized if collateral == debt else curves.proceeds(collateral, debt, seized)
         gain = view.usd_wad(debt, max(0, proceeds - repay))
