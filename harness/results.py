@@ -81,6 +81,7 @@ class RunDirectory:
             "platform": platform.platform(),
             "packages": _versions(),
         }
+        self._made = [folder for folder in (path, *path.parents) if not folder.exists()]
         _make_room(path)
         self._write_manifest()
 
@@ -92,11 +93,12 @@ class RunDirectory:
             self._write_manifest()
 
     def discard(self) -> None:
-        """Removes what was written, and the folder if nothing else is in it."""
+        """Removes what was written, and the folders that were made for it."""
         for name in _WRITTEN:
             (self.path / name).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            self.path.rmdir()
+        with contextlib.suppress(OSError):  # something else is in one of them by now
+            for folder in self._made:
+                folder.rmdir()
 
     def complete(self, result: RunResult) -> None:
         """Writes the tables, the scenario and the summary, and marks the run as complete.

@@ -100,14 +100,18 @@ class RpcEngine(EngineBase[_Mark]):
         super().__init__()
         address, _, fragment = url.partition("#")
         flags = set(fragment.split(",")) if fragment else set()
-        parts = urlsplit(address)
+        allowed = f"rpc:http://HOST:PORT, optionally with # and any of {', '.join(_FLAGS)}"
+        try:
+            parts = urlsplit(address)
+            port = parts.port
+        except ValueError as error:
+            raise ScenarioError("engine", f"rpc:{url}", f"{allowed} ({error})") from error
         if parts.scheme not in ("http", "https") or not parts.hostname or flags - set(_FLAGS):
-            allowed = f"rpc:http://HOST:PORT, optionally with # and any of {', '.join(_FLAGS)}"
             raise ScenarioError("engine", f"rpc:{url}", allowed)
         connect = HTTPConnection if parts.scheme == "http" else HTTPSConnection
         self._url = address
         self._path = parts.path or "/"
-        self._connection = connect(parts.hostname, parts.port, timeout=_TIMEOUT_SECONDS)
+        self._connection = connect(parts.hostname, port, timeout=_TIMEOUT_SECONDS)
         self._nonces: dict[bytes, int] = {}
         self._impersonated: set[bytes] = set()
         self._stranded: list[str] = []
