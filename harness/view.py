@@ -156,6 +156,10 @@ class VenueState:
         since = self.unhealthy_since
         below = np.flatnonzero(unhealthy).tolist()
         self.unhealthy_since = {number: since.get(number, index) for number in below}
+        if 0 in self.oracle_prices:
+            # what nobody can value is as it was last known
+            known = list(self.calls.open)
+            called[known] |= self.venue.unpriced(self.oracle_prices)[known]
         self.calls.update(index, np.flatnonzero(called).tolist())
         least = float(ratio.min()) if ratio.size else np.inf
         self._health_watch.scanned(least, self.states, self.oracle_prices)

@@ -62,9 +62,12 @@ class BorrowerAgent:
         self, view: View, venue: VenueState, number: int, position: Position
     ) -> Order | None:
         holdings = venue.holdings(number)
+        for holding, price in zip(holdings, venue.oracle_prices, strict=True):
+            if price == 0 and (holding.claims or holding.debt):
+                return None
         debt_asset = max(range(len(holdings)), key=lambda i: holdings[i].debt_usd)
         collateral_asset = max(range(len(holdings)), key=lambda i: holdings[i].threshold_usd)
-        if not holdings[debt_asset].debt or not holdings[collateral_asset].claims:
+        if not holdings[debt_asset].debt:
             return None
         secured = sum(holding.threshold_usd for holding in holdings)
         owed = sum(holding.debt_usd for holding in holdings)
@@ -73,6 +76,8 @@ class BorrowerAgent:
             return None
         if position.action == "top-up":
             return self._top_up(view, venue, number, position, owed, secured, missing)
+        if not holdings[collateral_asset].threshold_usd:
+            return None
         return self._deleverage(
             view, venue, number, position, (collateral_asset, debt_asset), owed, secured, missing
         )
@@ -100,6 +105,8 @@ class BorrowerAgent:
         for symbol, _ in position.cash:
             place = venue.venue.assets.index(symbol)
             price = venue.oracle_prices[place]
+            if price == 0:
+                return None
             unit = 10 ** venue.venue.decimals[place]
             cash = view.balances(symbol, [sender])[0]
             holding = venue.holdings(number)[place]

@@ -236,11 +236,14 @@ class PooledLendingVenue:
         """
         claims_usd, debt_usd = self._usd(states, prices_wad)
         health = _ratio(claims_usd @ self._thresholds, debt_usd.sum(axis=1))
-        for place, price in enumerate(prices_wad):
-            if price == 0:
-                held = (self._claims[:, place] > 0) | (self._debts[:, place] > 0)
-                health[held] = np.inf
+        health[self.unpriced(prices_wad)] = np.inf
         return health
+
+    def unpriced(self, prices_wad: Sequence[int]) -> NDArray[np.bool_]:
+        """Which accounts hold or owe an asset whose price (0) the market refuses."""
+        refused = [place for place, price in enumerate(prices_wad) if price == 0]
+        held: NDArray[np.bool_] = (self._claims[:, refused] > 0) | (self._debts[:, refused] > 0)
+        return held.any(axis=1)
 
     def most_gain(
         self, numbers: Sequence[int], states: Sequence[AssetState], prices_wad: Sequence[int]
