@@ -24,6 +24,7 @@ import harness
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+REWRITE = "If the new output is right: python tests/test_readme.py"
 NAMED = re.compile(r"`([\w.-]+\.(?:toml|csv|py))`")
 
 
@@ -96,7 +97,8 @@ def test_every_command_prints_what_the_readme_says(tmp_path: Path) -> None:
     for block in blocks("console"):
         for command in commands(block[2]):
             printed = perform(command, tmp_path, variables)
-            assert normalised(printed) == normalised(command.output), command.line
+            said = normalised(command.output)
+            assert normalised(printed) == said, f"{command.line}\n{REWRITE}"
             count += 1
     assert count >= 10
 
@@ -106,7 +108,7 @@ def test_the_set_up_commands_end_with_the_first_example_and_the_tests() -> None:
     first = next(commands(blocks("console")[0][2]))
     assert run.endswith(f"&& .venv/bin/{first.line}")
     assert tests.endswith("pytest -n auto")
-    assert f"\n{tests}\n" in (ROOT / ".ci" / "run").read_text("utf-8"), "CI runs another command"
+    assert f"\n{run}\n{tests}\n" in (ROOT / ".ci" / "run").read_text("utf-8"), "not what CI runs"
 
 
 def rewrite() -> None:
