@@ -1,0 +1,500 @@
+"""A run directory's tables, in the units that people read: USD, tokens, block times.
+
+Amounts become floating-point numbers here; the exact integers stay in the directory.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.results import SCENARIO, SUMMARY
+from harness.scenario import PRICE_UNIT, WAD, Liquidator, Scenario, load_scenario
+from harness.verify import check_files
+
+_NOT_AGENTS = frozenset({"setup", "builder", "publisher"})
+_GWEI = 10**9
+
+
+class Price(NamedTuple):
+    """An asset's prices at the end of each block (USD).
+
+    path: the price before anybody in the scenario trades
+    outside, twin_outside: the outside market's, with forced trades moving it and without
+    feed, twin_feed: what the venues are told; empty where there is no feed, None before a first
+        report
+    """
+
+    path: list[float]
+    outside: list[float]
+    twin_outside: list[float]
+    feed: list[float | None]
+    twin_feed: list[float | None]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A venue, or all of them, at the end of each block of the run or of its twin; USD."""
+
+    bad_debt: list[float]
+    shortfall: list[float]
+    unhealthy: list[int]
+    called: list[int]
+
+    @property
+    def insolvency(self) -> list[float]:
+        """Bad debt and market shortfall together."""
+        return [a + b for a, b in zip(self.bad_debt, self.shortfall, strict=True)]
+
+
+class Carried(NamedTuple):
+    """A deficit at the end of each block, at the outside prices of that block: what the reserves
+    of its asset cover, and what falls to its suppliers; USD."""
+
+    by_reserves: list[float]
+    by_suppliers: list[float]
+
+
+class Liquidation(NamedTuple):
+    """A liquidation; ``profit`` is what its sale brought beyond the repayment, at the outside
+    price of its block, before fees; all in USD."""
+
+    block: int
+    venue: str
+    account: int
+    liquidator: str
+    collateral: str
+    debt: str
+    wave: int
+    cause: str
+    repaid: float
+    seized: float
+    profit: float
+
+
+class Sent(NamedTuple):
+    """A transaction of an agent, or an order that never became one. ``waited``: blocks between
+    the first that could have held it and the one that did, or in which it was given up."""
+
+    block: int
+    agent: str
+    action: str
+    status: str
+    reason: str
+    waited: int
+    fee: float
+
+
+@dataclass
+class Position:
+    """An account before and after; USD at the feeds' prices of the first and the last block."""
+
+    venue: str
+    account: int
+    name: str
+    response: str
+    health_before: float | None
+    health_after: float | None
+    liquidated: int | None
+    twin_liquidated: int | None
+    collateral_before: float = 0.0
+    debt_before: float = 0.0
+    collateral_after: float = 0.0
+    debt_after: float = 0.0
+    collateral: list[str] = field(default_factory=list)
+    debt: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything the page shows."""
+
+    manifest: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    scenario: Scenario
+    scenario_text: str
+    times: list[int]
+    prices: Mapping[str, Price]
+    venues: Mapping[str, tuple[Pass, Pass]]
+    carried: Carried
+    waiting: list[int]
+    background_bid: list[float]
+    liquidations: Sequence[Liquidation]
+    twin_liquidations: Sequence[Liquidation]
+    sent: Sequence[Sent]
+    positions: Sequence[Position]
+
+    @property
+    def name(self) -> str:
+        """What the run is called."""
+        return self.scenario.title.strip() or self.scenario.name
+
+    @cached_property
+    def total(self) -> tuple[Pass, Pass]:
+        """All venues together, of the run and of its twin."""
+        passes = list(self.venues.values())
+        return _together([run for run, _ in passes]), _together([twin for _, twin in passes])
+
+    @cached_property
+    def group_of(self) -> Callable[[str], str]:
+        """The scenario's name for an agent: liquidators of one kind count as one."""
+        kinds = {agent.name: agent.count for agent in self.scenario.agents}
+
+        def group(agent: str) -> str:
+            kind, _, number = agent.rpartition("-")
+            return kind if number.isdigit() and kinds.get(kind, 1) > 1 else agent
+
+        return group
+
+    def count_of(self, group: str) -> int:
+        """How many agents a group has."""
+        return next((agent.count for agent in self.scenario.agents if agent.name == group), 1)
+
+
+def load_run(path: Path) -> Run:
+    """Reads a run directory.
+
+    Raises ScenarioError if it is not that of a complete, unchanged run.
+    """
+    manifest = check_files(path)
+    scenario = load_scenario(path / SCENARIO)
+    units = {asset.symbol: 10**asset.decimals for asset in scenario.assets}
+    blocks = _columns(path, "blocks")
+    setup = sum(index is None for index in blocks["index"])
+    blocks = {name: values[setup:] for name, values in blocks.items()}
+    prices = {symbol: _price(symbol, blocks) for symbol in _names(blocks, r"path\.(\w+)")}
+    liquidations = _liquidations(path, prices, units)
+    return Run(
+        manifest=manifest,
+        summary=json.loads((path / SUMMARY).read_text("utf-8")),
+        scenario=scenario,
+        scenario_text=(path / SCENARIO).read_text("utf-8"),
+        times=blocks["timestamp"],
+        prices=prices,
+        venues={
+            name: (_pass(blocks, f"venue.{name}"), _pass(blocks, f"twin.venue.{name}"))
+            for name in _names(blocks, r"venue\.([\w-]+)\.bad_debt")
+        },
+        carried=_carried(blocks, prices, units),
+        waiting=blocks["waiting"],
+        background_bid=[bid / _GWEI for bid in blocks["background_bid"]],
+        liquidations=liquidations["run"],
+        twin_liquidations=liquidations["twin"],
+        sent=_sent(path, blocks["number"][0], units.get(scenario.block_space.fee_asset, WAD)),
+        positions=_positions(path, prices, units),
+    )
+
+
+def _columns(path: Path, table: str, names: list[str] | None = None) -> dict[str, list[Any]]:
+    import pyarrow.parquet as pq
+
+    content: dict[str, list[Any]] = pq.read_table(
+        path / f"{table}.parquet", columns=names
+    ).to_pydict()
+    return content
+
+
+def _rows(path: Path, table: str, names: list[str]) -> Iterable[tuple[Any, ...]]:
+    columns = _columns(path, table, names)
+    return zip(*(columns[name] for name in names), strict=True)
+
+
+def _names(blocks: Mapping[str, Any], pattern: str) -> list[str]:
+    """What a pattern captures in the names of columns, in their order."""
+    matches = (re.fullmatch(pattern, name) for name in blocks)
+    return [match[1] for match in matches if match]
+
+
+def _usd(amounts: Iterable[Any], scale: int = WAD) -> list[float]:
+    return [int(amount) / scale for amount in amounts]
+
+
+def _price(symbol: str, blocks: Mapping[str, list[Any]]) -> Price:
+    def fed(name: str) -> list[float | None]:
+        return [int(value) / WAD if value else None for value in blocks.get(name, ())]
+
+    return Price(
+        path=_usd(blocks[f"path.{symbol}"], PRICE_UNIT),
+        outside=_usd(blocks[f"external.{symbol}"], PRICE_UNIT),
+        twin_outside=_usd(blocks[f"twin.external.{symbol}"], PRICE_UNIT),
+        feed=fed(f"feed.{symbol}"),
+        twin_feed=fed(f"twin.feed.{symbol}"),
+    )
+
+
+def _pass(blocks: Mapping[str, list[Any]], prefix: str) -> Pass:
+    return Pass(
+        bad_debt=_usd(blocks[f"{prefix}.bad_debt"]),
+        shortfall=_usd(blocks[f"{prefix}.shortfall_market"]),
+        unhealthy=blocks[f"{prefix}.unhealthy"],
+        called=blocks[f"{prefix}.called"],
+    )
+
+
+def _together(passes: Sequence[Pass]) -> Pass:
+    def added(name: str) -> list[Any]:
+        return [sum(values) for values in zip(*(getattr(p, name) for p in passes), strict=True)]
+
+    return Pass(added("bad_debt"), added("shortfall"), added("unhealthy"), added("called"))
+
+
+def _carried(
+    blocks: Mapping[str, list[Any]], prices: Mapping[str, Price], units: Mapping[str, int]
+) -> Carried:
+    length = len(blocks["index"])
+    covered, uncovered = [0.0] * length, [0.0] * length
+    for venue, symbol in _deficits(blocks):
+        prefix = f"venue.{venue}.{symbol}"
+        amounts = zip(blocks[f"{prefix}.deficit"], blocks[f"{prefix}.reserves"], strict=True)
+        for place, (deficit, reserves) in enumerate(amounts):
+            usd = prices[symbol].outside[place] / units[symbol]
+            borne = min(int(deficit), int(reserves))
+            covered[place] += borne * usd
+            uncovered[place] += (int(deficit) - borne) * usd
+    return Carried(covered, uncovered)
+
+
+def _deficits(blocks: Mapping[str, Any]) -> list[tuple[str, str]]:
+    found = (re.fullmatch(r"venue\.([\w-]+)\.(\w+)\.deficit", name) for name in blocks)
+    return [(match[1], match[2]) for match in found if match]
+
+
+def _liquidations(
+    path: Path, prices: Mapping[str, Price], units: Mapping[str, int]
+) -> dict[str, list[Liquidation]]:
+    names = ["pass", "block", "venue", "account", "liquidator", "collateral", "debt", "wave"]
+    names += ["cause", "repaid_usd", "seized_usd", "trade", "repaid", "proceeds"]
+    found: dict[str, list[Liquidation]] = {"run": [], "twin": []}
+    for row in _rows(path, "liquidations", names):
+        of, block, venue, account, liquidator, collateral, debt, wave, cause = row[:9]
+        repaid_usd, seized_usd, trade, repaid, proceeds = row[9:]
+        gain = int(proceeds - repaid) / units[debt] if trade or proceeds else 0.0
+        found[of].append(
+            Liquidation(
+                block=block,
+                venue=venue,
+                account=account,
+                liquidator=liquidator,
+                collateral=collateral,
+                debt=debt,
+                wave=wave,
+                cause=cause,
+                repaid=int(repaid_usd) / WAD,
+                seized=int(seized_usd) / WAD,
+                profit=gain * prices[debt].outside[block],
+            )
+        )
+    return found
+
+
+def _sent(path: Path, first: int, fee_unit: int) -> list[Sent]:
+    names = ["block", "place", "agent", "action", "status", "reason", "available"]
+    names += ["bid_wei", "declared_gas"]
+    return [
+        Sent(
+            block=block - first,
+            agent=agent,
+            action=action,
+            status=status,
+            reason=reason,
+            waited=block - first - available,
+            fee=bid * gas / fee_unit if place >= 0 else 0.0,
+        )
+        for block, place, agent, action, status, reason, available, bid, gas in _rows(
+            path, "transactions", names
+        )
+        if agent not in _NOT_AGENTS
+    ]
+
+
+def _positions(path: Path, prices: Mapping[str, Price], units: Mapping[str, int]) -> list[Position]:
+    names = ["venue", "account", "population", "label", "response"]
+    names += ["health_factor_before", "health_factor_after"]
+    names += ["liquidated_block", "twin_liquidated_block", "asset"]
+    names += ["claims_before", "debt_before", "claims_after", "debt_after"]
+    found: dict[tuple[str, int], Position] = {}
+    for row in _rows(path, "positions", names):
+        venue, account, population, label, response, before, after, block, twin_block = row[:9]
+        position = found.setdefault(
+            (venue, account),
+            Position(
+                venue=venue,
+                account=account,
+                name=label or f"{population} {account}",
+                response=response,
+                health_before=None if before is None else int(before) / WAD,
+                health_after=None if after is None else int(after) / WAD,
+                liquidated=block,
+                twin_liquidated=twin_block,
+            ),
+        )
+        asset = row[9]
+        amounts = [int(amount) / units[asset] for amount in row[10:]]
+        start, end = valued_at(prices[asset], 0), valued_at(prices[asset], -1)
+        position.collateral_before += amounts[0] * start
+        position.debt_before += amounts[1] * start
+        position.collateral_after += amounts[2] * end
+        position.debt_after += amounts[3] * end
+        if amounts[0]:
+            position.collateral.append(asset)
+        if amounts[1]:
+            position.debt.append(asset)
+    return list(found.values())
+
+
+def valued_at(price: Price, block: int) -> float:
+    """What venues value an asset at: the feed's price, or the outside one where none is told."""
+    told = price.feed[block] if price.feed else None
+    return price.outside[block] if told is None else told
+
+
+# --- counted and summed -------------------------------------------------------------------------
+
+
+class Outcome(NamedTuple):
+    """What became of a group's transactions; ``longest`` wait in blocks of those included."""
+
+    sent: int
+    succeeded: int
+    waited: int
+    longest: int
+    reverted: int
+    expired: int
+    pending: int
+
+
+def outcomes(run: Run) -> dict[tuple[str, str], Outcome]:
+    """By group of agents and action, in order of their names."""
+    groups: dict[tuple[str, str], list[Sent]] = {}
+    for sent in run.sent:
+        groups.setdefault((run.group_of(sent.agent), sent.action), []).append(sent)
+    return {key: _outcome(groups[key]) for key in sorted(groups)}
+
+
+def _outcome(rows: Sequence[Sent]) -> Outcome:
+    status = Counter(row.status for row in rows)
+    included = [row.waited for row in rows if row.status in ("succeeded", "reverted")]
+    return Outcome(
+        sent=len(rows),
+        succeeded=status["succeeded"],
+        waited=sum(waited > 0 for waited in included),
+        longest=max(included, default=0),
+        reverted=status["reverted"],
+        expired=status["expired"],
+        pending=status["pending"],
+    )
+
+
+class Failure(NamedTuple):
+    """Transactions of a group that came to the same."""
+
+    group: str
+    action: str
+    status: str
+    reason: str
+
+
+def failures(run: Run) -> list[tuple[Failure, int, int]]:
+    """What failed or never got in, by group, action, status and reason, the most frequent first:
+    each with how often, and the block of the first."""
+    number: Counter[Failure] = Counter()
+    first: dict[Failure, int] = {}
+    for sent in run.sent:
+        if sent.status != "succeeded":
+            key = Failure(
+                run.group_of(sent.agent), sent.action, sent.status, reason_name(sent.reason)
+            )
+            number[key] += 1
+            first[key] = min(first.get(key, sent.block), sent.block)
+    ordered = sorted(number.items(), key=lambda entry: (-entry[1], entry[0]))
+    return [(key, times, first[key]) for key, times in ordered]
+
+
+def reason_name(reason: str) -> str:
+    """A decoded Solidity error without its arguments; any other reason as it is."""
+    match = re.match(r"([A-Za-z_]\w*)\(", reason)
+    if match and match[1] not in ("Error", "Panic"):
+        return match[1]
+    return f"{reason[:10]}\u2026" if reason.startswith("0x") else reason
+
+
+class Takings(NamedTuple):
+    """What liquidators of a kind did: USD, fees in tokens of the fee asset."""
+
+    liquidations: int
+    repaid: float
+    seized: float
+    profit: float
+    fees: float
+
+
+def takings(run: Run) -> dict[str, Takings]:
+    """By kind of liquidator, whoever repaid most first; those that got nothing are there too."""
+    kinds = [agent.name for agent in run.scenario.agents_of(Liquidator)]
+    groups: dict[str, list[Liquidation]] = {kind: [] for kind in kinds}
+    for row in run.liquidations:
+        groups.setdefault(run.group_of(row.liquidator), []).append(row)
+    fees: dict[str, float] = {}
+    for sent in run.sent:
+        group = run.group_of(sent.agent)
+        fees[group] = fees.get(group, 0.0) + sent.fee
+    found = {
+        kind: Takings(
+            liquidations=len(rows),
+            repaid=sum(row.repaid for row in rows),
+            seized=sum(row.seized for row in rows),
+            profit=sum(row.profit for row in rows),
+            fees=fees.get(kind, 0.0),
+        )
+        for kind, rows in groups.items()
+    }
+    return dict(sorted(found.items(), key=lambda entry: -entry[1].repaid))
+
+
+class Bin(NamedTuple):
+    """Accounts with a health factor in a range, and their debt in USD, before and after."""
+
+    name: str
+    accounts_before: int
+    accounts_after: int
+    debt_before: float
+    debt_after: float
+
+
+_EDGES = (1.0, 1.05, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0)
+
+
+def health_bins(run: Run) -> list[Bin]:
+    """Accounts and their debt by health factor; the last ranges are those without debt, and those
+    without a price."""
+    names = [f"below {_EDGES[0]:g}"]
+    names += [f"{low:g}\u2013{high:g}" for low, high in itertools.pairwise(_EDGES)]
+    names += [f"{_EDGES[-1]:g} or more", "no debt", "no price"]
+    counts = [[0, 0] for _ in names]
+    debts = [[0.0, 0.0] for _ in names]
+    for position in run.positions:
+        states = (
+            (position.health_before, position.debt_before),
+            (position.health_after, position.debt_after),
+        )
+        for side, (health, debt) in enumerate(states):
+            place = _bin(health, debt)
+            counts[place][side] += 1
+            debts[place][side] += debt
+    bins = [
+        Bin(name, *number, *debt) for name, number, debt in zip(names, counts, debts, strict=True)
+    ]
+    return bins[:-1] if not any(counts[-1]) else bins
+
+
+def _bin(health: float | None, debt: float) -> int:
+    if health is not None:
+        return sum(health >= edge for edge in _EDGES)
+    return len(_EDGES) + (2 if debt else 1)

@@ -1,0 +1,258 @@
+"""Sections on who acted: liquidators, and transactions that failed or waited."""
+
+from __future__ import annotations
+
+from harness.report.charts import Area, Bar, Line, TimeAxis, TimeChart, bar_chart, count_labels
+from harness.report.data import Outcome, Run, failures, outcomes, takings
+from harness.report.figures import about, count, money, percent, plural
+from harness.report.layout import Section, chart_figure, over_time
+from harness.report.markup import Content, Markup, element, join, table
+from harness.report.sentences import REASONS, figure_of
+
+_MOST_FAILURES = 25
+ACTIONS = {
+    "liquidate": "liquidate",
+    "arbitrage": "arbitrage",
+    "top_up": "add collateral or repay",
+    "deleverage": "sell and repay",
+    "transmit": "report a price",
+    "publish": "state a price",
+}
+
+
+def liquidators(run: Run) -> Section:
+    """What each kind of liquidator did and earned."""
+    found = takings(run)
+    title = "Liquidators"
+    if not found:
+        return Section("liquidators", title, element("p", "The scenario has no liquidators."))
+    symbol = run.scenario.block_space.fee_asset
+    done = outcomes(run)
+    rows: list[tuple[Content, ...]] = []
+    for kind, taken in found.items():
+        outcome = done.get((kind, "liquidate"))
+        rows.append(
+            (
+                _named(run, kind),
+                count(taken.liquidations),
+                money(taken.repaid),
+                money(taken.seized),
+                money(taken.profit),
+                f"{taken.fees:,.3f} {symbol}",
+                count(outcome.sent) if outcome else "0",
+                _lost(outcome),
+            )
+        )
+    foot = (
+        "All",
+        figure_of(run, "liquidations.count"),
+        figure_of(run, "liquidations.repaid_usd", money(run.summary["liquidations"]["repaid_usd"])),
+        figure_of(run, "liquidations.seized_usd", money(run.summary["liquidations"]["seized_usd"])),
+        money(sum(taken.profit for taken in found.values())),
+        f"{sum(taken.fees for taken in found.values()):,.3f} {symbol}",
+        count(sum(outcome.sent for key, outcome in done.items() if key[1] == "liquidate")),
+        "",
+    )
+    head = (
+        "Liquidators",
+        "Liquidations",
+        "Debt repaid",
+        "Collateral seized",
+        "Profit before fees",
+        "Fees",
+        "Sent",
+        "In vain",
+    )
+    parts: list[Content] = [
+        element(
+            "p",
+            "Liquidators' profit after fees is ",
+            figure_of(
+                run,
+                "liquidations.liquidator_profit_usd",
+                money(run.summary["liquidations"]["liquidator_profit_usd"]),
+            ),
+            f": what the sales of seized collateral brought beyond the repayments, less fees in "
+            f"{symbol} at its last outside price. Fees are paid for failed transactions too.",
+        )
+    ]
+    if run.liquidations:
+        bars = [
+            (_named(run, kind), [Bar(taken.repaid, about(taken.repaid), "a")])
+            for kind, taken in found.items()
+        ]
+        chart = bar_chart(
+            "liquidators-chart",
+            "Debt repaid by kind of liquidator",
+            "; ".join(f"{name}: {shown[0].text}" for name, shown in bars),
+            bars,
+        )
+        parts.append(chart_figure("Debt repaid, USD", None, None, chart))
+    parts.append(
+        table(
+            "liquidators-table",
+            "Liquidators by kind, most debt repaid first",
+            head,
+            rows,
+            foot=foot,
+        )
+    )
+    return Section("liquidators", title, join(parts))
+
+
+def _named(run: Run, group: str) -> str:
+    number = run.count_of(group)
+    return f"{group} ({number})" if number > 1 else group
+
+
+def _lost(outcome: Outcome | None) -> str:
+    if outcome is None or not outcome.sent:
+        return "\u2013"
+    return percent((outcome.sent - outcome.succeeded) / outcome.sent, 0)
+
+
+def transactions(run: Run) -> Section:
+    """What failed or waited: by agent, by reason, and how full blocks were."""
+    sent = run.summary["transactions"]
+    title = "Transactions that failed or waited"
+    pending = sum(row.status == "pending" for row in run.sent)
+    parts: list[Content] = [
+        element(
+            "p",
+            "Of ",
+            figure_of(run, "transactions.sent", plural(sent["sent"], "transaction")),
+            " of agents and keepers ",
+            figure_of(run, "transactions.succeeded"),
+            " succeeded, ",
+            figure_of(run, "transactions.reverted"),
+            " were included and failed, ",
+            figure_of(run, "transactions.expired"),
+            " expired without ever being included",
+            f", and {count(pending)} still waited at the end." if pending else ".",
+        )
+    ]
+    done = outcomes(run)
+    if not done:
+        return Section("transactions", title, join(parts))
+    parts += [_by_agent(run), _by_reason(run), _block_space(run)]
+    return Section("transactions", title, join(parts))
+
+
+def _by_agent(run: Run) -> Markup:
+    rows = [
+        (
+            _named(run, group),
+            ACTIONS.get(action, action),
+            count(outcome.sent),
+            count(outcome.succeeded),
+            count(outcome.reverted),
+            count(outcome.expired),
+            count(outcome.pending),
+            count(outcome.waited),
+            f"{count(outcome.longest)}" if outcome.waited else "\u2013",
+        )
+        for (group, action), outcome in outcomes(run).items()
+    ]
+    totals = list(outcomes(run).values())
+    foot = (
+        "All",
+        "",
+        count(sum(each.sent for each in totals)),
+        count(sum(each.succeeded for each in totals)),
+        count(sum(each.reverted for each in totals)),
+        count(sum(each.expired for each in totals)),
+        count(sum(each.pending for each in totals)),
+        count(sum(each.waited for each in totals)),
+        "",
+    )
+    head = (
+        "Agent",
+        "To",
+        "Sent",
+        "Succeeded",
+        "Failed",
+        "Expired",
+        "Waiting at the end",
+        "Included late",
+        "Longest wait, blocks",
+    )
+    caption = "Transactions by agent and what became of them"
+    return table("transactions-table", caption, head, rows, text_columns=(0, 1), foot=foot)
+
+
+_STATUS = {"reverted": "failed", "expired": "expired", "pending": "waits"}
+
+
+def _by_reason(run: Run) -> Markup:
+    found = failures(run)
+    if not found:
+        return element("p", "No transaction failed or expired.")
+    rows = [
+        (
+            _named(run, failure.group),
+            ACTIONS.get(failure.action, failure.action),
+            _STATUS.get(failure.status, failure.status),
+            element("code", failure.reason) if failure.status == "reverted" else failure.reason,
+            REASONS.get(failure.reason, ""),
+            count(number),
+            count(first),
+        )
+        for failure, number, first in found[:_MOST_FAILURES]
+    ]
+    rest = sum(number for _, number, _ in found[_MOST_FAILURES:])
+    foot = ("Other reasons", "", "", "", "", count(rest), "") if rest else None
+    head = ("Agent", "To", "Outcome", "Reason", "That is", "Times", "First in block")
+    caption = "Why transactions failed or never got in"
+    return table("failures", caption, head, rows, text_columns=(0, 1, 2, 3, 4), foot=foot)
+
+
+def _block_space(run: Run) -> Markup:
+    """Transactions waiting, and what everybody else bids."""
+    axis = TimeAxis(run.times)
+    bids = run.background_bid
+    told_bids = f"Between {min(bids):,.4g} and {max(bids):,.4g} gwei."
+    parts = []
+    if any(run.waiting):
+        told = f"At most {plural(max(run.waiting), 'transaction')} at once."
+        waiting = [float(value) for value in run.waiting]
+        chart = TimeChart(
+            "waiting-chart",
+            "Transactions waiting at the end of each block",
+            told,
+            axis,
+            count_labels,
+            areas=[Area("Waiting", waiting, "a")],
+            height=110,
+            whole=True,
+        )
+        columns = [("Waiting", [count(value) for value in run.waiting])]
+        alternative = over_time(run, "waiting-table", "Transactions waiting", columns)
+        parts.append(
+            chart_figure(
+                "Transactions waiting at the end of each block",
+                told,
+                None,
+                chart.svg(),
+                alternative,
+            )
+        )
+    if min(bids) != max(bids):
+        chart = TimeChart(
+            "bids-chart",
+            "The bid of everybody outside the scenario",
+            told_bids,
+            axis,
+            count_labels,
+            lines=[Line("Background bid", bids, "run")],
+            height=110,
+            from_zero=True,
+        )
+        columns = [("Bid, gwei", [f"{bid:,.4g}" for bid in bids])]
+        alternative = over_time(run, "bids-table", "Background bid in gwei", columns)
+        title = "What everybody else bids for block space, gwei"
+        parts.append(chart_figure(title, told_bids, None, chart.svg(), alternative))
+    else:
+        parts.append(
+            element("p", f"Everybody else bids {bids[0]:,.4g} gwei for block space throughout.")
+        )
+    return join([element("h3", "How full blocks were"), *parts])

@@ -1,0 +1,254 @@
+"""What happened, in three sentences made from the figures, and what words and errors mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.report.data import Run
+from harness.report.figures import about, count, duration, percent, plural, price
+from harness.report.markup import Content, Markup, figure, join
+
+_STILL = 0.02
+"""A price that stays within this share of its start is said to have stayed."""
+
+
+def three_sentences(run: Run) -> list[Markup]:
+    """The shock and whom it reached; what was liquidated, and why; what was lost, and by whom."""
+    return [_shock(run), _cascade(run), _loss(run)]
+
+
+def figure_of(run: Run, path: str, text: str | None = None) -> Markup:
+    """A figure of the summary by its dotted path, in words unless a text is given."""
+    value: Any = run.summary
+    for key in path.split("."):
+        value = value[key]
+    if text is None:
+        text = about(value) if path.endswith("_usd") else count(value)
+    return figure(path, value, text)
+
+
+def main_asset(run: Run) -> str:
+    """The asset whose outside price went furthest from its start."""
+
+    def furthest(symbol: str) -> float:
+        path: Mapping[str, float] = run.summary["prices"][symbol]
+        return max(abs(path["low"] / path["start"] - 1), abs(path["high"] / path["start"] - 1))
+
+    symbols: Mapping[str, Any] = run.summary["prices"]
+    return max(symbols, key=furthest)
+
+
+def _shock(run: Run) -> Markup:
+    return join([_moved(run), *_called(run)])
+
+
+def _moved(run: Run) -> Markup:
+    symbol = main_asset(run)
+    path: Mapping[str, float] = run.summary["prices"][symbol]
+    outside = run.prices[symbol].outside
+    span = duration(run.times[-1] - run.times[0]) if len(run.times) > 1 else "one block"
+
+    def stated(name: str) -> Markup:
+        return figure_of(run, f"prices.{symbol}.{name}", price(path[name]))
+
+    fall, rise = 1 - path["low"] / path["start"], path["high"] / path["start"] - 1
+    if max(fall, rise) < _STILL:
+        return join(
+            [symbol, " stayed between ", stated("low"), " and ", stated("high"), f" for {span}"]
+        )
+    name = "low" if fall >= rise else "high"
+    verb = "fell" if name == "low" else "rose"
+    place = (min if name == "low" else max)(range(len(outside)), key=outside.__getitem__)
+    after = duration(run.times[place] - run.times[0])
+    text = f"{symbol} {verb} by {percent(max(fall, rise))} within {after}, from "
+    return join([text, stated("start"), f" to a {name} of ", stated(name)])
+
+
+def _called(run: Run) -> list[Content]:
+    owing = [position for position in run.positions if position.debt_before]
+    debt = about(sum(position.debt_before for position in owing))
+    who = f"{plural(len(owing), 'borrower')} who owed {debt}"
+    calls = run.summary["margin_calls"]
+    if not calls["count"]:
+        return [f"; none of {who} was called for more collateral."]
+    return [
+        f", and {who} between them were called for more collateral ",
+        figure_of(run, "margin_calls.count", plural(calls["count"], "time")),
+        ": they added some ",
+        figure_of(run, "margin_calls.met", plural(calls["met"], "time")),
+        ", sold instead ",
+        figure_of(run, "margin_calls.reduced", plural(calls["reduced"], "time")),
+        " and did neither ",
+        figure_of(run, "margin_calls.ignored", plural(calls["ignored"], "time")),
+        ".",
+    ]
+
+
+def _cascade(run: Run) -> Markup:
+    number = run.summary["liquidations"]["count"]
+    twin = len(run.twin_liquidations)
+    if not number and not twin:
+        return join(["Nothing was liquidated, whether forced sales move prices or not."])
+    repaid = about(sum(row.repaid for row in run.twin_liquidations))
+    without = "with those sales moving no price there would have been " + (
+        f"{plural(twin, 'liquidation')} repaying {repaid}." if twin else "none."
+    )
+    if not number:
+        return join([f"Nothing was liquidated; {without}"])
+    exogenous = sum(row.wave == 0 for row in run.liquidations)
+    further = number - exogenous
+    waves = run.summary["cascade"]["max_wave"]
+    parts: list[Content] = [
+        figure_of(run, "liquidations.count", plural(number, "liquidation")),
+        " repaid ",
+        figure_of(run, "liquidations.repaid_usd"),
+        " of debt: ",
+    ]
+    if further:
+        parts.append(
+            f"{count(exogenous)} would follow from outside prices alone, {count(further)} came "
+            f"about through forced sales that liquidations and called borrowers had made before, "
+            f"in {plural(waves, 'further wave')}; "
+        )
+    else:
+        verb = "it follows" if number == 1 else "all follow"
+        parts.append(f"{verb} from outside prices alone and none from earlier forced sales; ")
+    return join([*parts, without])
+
+
+def _loss(run: Run) -> Markup:
+    solvency = run.summary["solvency"]
+    twin = run.total[1].insolvency[-1]
+    if not solvency["insolvency_usd"]:
+        lost = (
+            f"; without feedback it would be {about(twin)}." if twin else ", as without feedback."
+        )
+        return join(["At the end every debt is covered and insolvency is ", _insolvent(run), lost])
+    written, short = solvency["bad_debt_usd"], solvency["shortfall_market_usd"]
+    if not short:
+        made_of: list[Content] = [", all of it written off"]
+    elif not written:
+        made_of = [", none of it written off yet"]
+    else:
+        made_of = [
+            ", of which ",
+            figure_of(run, "solvency.bad_debt_usd"),
+            " was written off and ",
+            figure_of(run, "solvency.shortfall_market_usd"),
+            " are debts above the worth of their collateral",
+        ]
+    parts = ["At the end insolvency is ", _insolvent(run), *made_of]
+    parts.append(
+        f", against {about(twin)} without feedback" if twin else ", and $0 without feedback"
+    )
+    carried = _carriers(run)
+    return join([*parts, *(["; ", carried] if carried else []), "."])
+
+
+def _insolvent(run: Run) -> Markup:
+    return figure_of(run, "solvency.insolvency_usd")
+
+
+def _carriers(run: Run) -> str:
+    """Who carries what was written off, at the last prices."""
+    shares = carriers(run)
+    named = [f"{name} {about(usd)}" for name, usd in shares if usd]
+    if not named:
+        return ""
+    return f"at the last prices, of what was written off, {' and '.join(named)}"
+
+
+def carriers(run: Run) -> list[tuple[str, float]]:
+    """Who carries the venues' deficits at the last prices (USD), as the summary states it."""
+    totals: dict[str, float] = {}
+    for venue in run.summary["solvency"]["by_venue"].values():
+        for key, usd in venue.items():
+            if key.startswith("carried_by_"):
+                name = key.removeprefix("carried_by_").removesuffix("_usd").replace("_", " ")
+                totals[name] = totals.get(name, 0.0) + usd
+    verbs = {"reserves": "the reserves cover", "suppliers": "suppliers bear"}
+    return [(verbs.get(name, f"{name} carry"), usd) for name, usd in totals.items()]
+
+
+REASONS: Mapping[str, str] = {
+    "AnswerOutOfBounds": "a feed's answer was at or beyond what the market accepts",
+    "BorrowCapExceeded": "the asset's borrow cap was reached",
+    "BorrowLimitExceeded": "more debt than the collateral allows",
+    "Healthy": "the account was no longer liquidatable: someone was first, or it had recovered",
+    "InsufficientAllowance": "the token was not approved for that amount",
+    "InsufficientBalance": "the sender did not hold enough of the token",
+    "InsufficientCash": "the market did not hold enough to pay out",
+    "InsufficientClaims": "the account did not own that much",
+    "InsufficientFeeBalance": "the sender could not pay the fee",
+    "InsufficientInventory": "the outside market had run out of what was asked for",
+    "MustNotLeaveDust": "it would have left a position too small to be worth liquidating",
+    "NoPool": "no pool trades this pair",
+    "NothingToRepay": "the debt was gone already",
+    "NothingToSeize": "the collateral was gone already",
+    "SlippageExceeded": "the price had moved further than the sender accepts",
+    "StalePrice": "the feed's answer was older than the market accepts",
+    "SupplyCapExceeded": "the asset's supply cap was reached",
+    "Unhealthy": "it would have left the account below a health factor of 1",
+    "Unprofitable": "it would have brought less than the sender asks for",
+    "bid below the background bid": "everybody else bid more for the block's space",
+    "fee balance too small": "the sender could not pay the fee",
+    "no room in the block": "transactions that bid more filled the block",
+}
+"""What errors and reasons say, in plain words."""
+
+GLOSSARY: tuple[tuple[str, str], ...] = (
+    (
+        "With and without feedback",
+        "The run itself, and its twin: the same seed from the same state, in which every forced "
+        "sale is filled at the price of the moment and moves none. The difference is what the "
+        "sales do to the market.",
+    ),
+    (
+        "Forced sale",
+        "A sale that a liquidation makes, or a borrower who was called for more collateral.",
+    ),
+    (
+        "Wave",
+        "Wave 0 would be liquidated at prices that no forced sale has moved. Wave 1 needed a "
+        "forced sale of wave 0 to fall below the line, wave 2 one of wave 1, and so on.",
+    ),
+    (
+        "Health factor",
+        "Collateral, weighed by its liquidation threshold, divided by debt. Below 1 anybody may "
+        "liquidate.",
+    ),
+    (
+        "Margin call",
+        "An episode in which an account is below the health factor at which its owner pays "
+        "attention. The owner adds collateral or repays, sells collateral, or does neither.",
+    ),
+    (
+        "Bad debt",
+        "Debt that the market wrote off because the account had no collateral left, in USD at the "
+        "feed's price of that block.",
+    ),
+    (
+        "Market shortfall",
+        "Debt above the worth of its collateral at outside prices, over all accounts that have "
+        "more debt than collateral.",
+    ),
+    ("Insolvency", "Bad debt and market shortfall together."),
+    (
+        "Deficit",
+        "What is missing in the market's books since it was written off, at the prices of the "
+        "moment. Reserves of the asset cover it as far as they go; suppliers bear the rest.",
+    ),
+    (
+        "Amplification",
+        "Debt repaid in liquidations with feedback, divided by that without. The endogenous share "
+        "is 1 \u2212 1 / amplification, the branching ratio is wave 1 divided by wave 0, by value.",
+    ),
+    (
+        "Outside price",
+        "What the token costs on the market outside, which the pool's arbitrageurs trade with. The "
+        "given path is that price before anybody here trades; the feed is what the lending market "
+        "is told.",
+    ),
+)
+"""The words a reader needs, in the order they come up."""
