@@ -47,7 +47,7 @@ class Books:
             prices=row.prices,
             health_factor_before=row.health_factor,
             units=[10**places for places in venue.decimals],
-            threshold_bps=[asset.liquidation_threshold_bps for asset in venue.spec.assets],
+            threshold_bps=row.thresholds_bps or venue.thresholds_bps,
         )
         self._note(
             "LIQ-1", row.block, problem and f"account {row.account} of {row.venue}: {problem}"

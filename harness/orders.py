@@ -20,6 +20,8 @@ DECLARED_GAS: Mapping[str, int] = {
     "arbitrage": 350_000,
     "liquidate": 600_000,
     "top_up": 250_000,
+    "set_paused": 80_000,
+    "set_threshold": 80_000,
     "deleverage": 600_000,
 }
 

@@ -57,7 +57,7 @@ class Recorder:
         self._bad_debt = dict.fromkeys(world.venues, 0)
         self._events: dict[tuple[bytes, bytes], tuple[str, Event]] = {}
         for name, venue in world.venues.items():
-            self._watch(venue.market, name, "Liquidate", "BadDebt")
+            self._watch(venue.market, name, "Liquidate", "BadDebt", "AssetConfigured")
         self._watch(world.router, "", "ForcedTrade")
         self._watch(world.liquidation_executor, "", "LiquidationExecuted")
         self._watch(world.fee_ledger, "", "FeeCharged")
@@ -149,6 +149,9 @@ class Recorder:
                 self._books.liquidated(liquidation)
             elif name == "BadDebt":
                 self._record_bad_debt(index, venue, fields)
+            elif name == "AssetConfigured":
+                symbol = self._world.symbols[fields["asset"]]
+                self._world.venues[venue].configured(symbol, fields["config"][6])
             elif name == "ForcedTrade":
                 trade = self._trade(index, place, order, fields)
                 self._last_trade = trade.id
@@ -182,6 +185,7 @@ class Recorder:
             prices=fields["prices"],
             unhealthy_since=self._view.venues[venue].unhealthy_since.get(number, index),
             feed_trades=self._feed_trades(handle.assets),
+            thresholds_bps=handle.thresholds_bps,
         )
 
     def _trade(self, index: int, place: int, order: Order, fields: dict[str, Any]) -> TradeRow:
@@ -225,6 +229,7 @@ class Recorder:
             position=state.venue.position_words(number, state.states),
             prices=tuple(state.oracle_prices),
             feed_trades=self._feed_trades(state.venue.assets),
+            thresholds_bps=state.venue.thresholds_bps,
         )
 
     def _record_bad_debt(self, index: int, venue: str, fields: dict[str, Any]) -> None:

@@ -11,6 +11,8 @@ from harness.agents import (
     ArbitrageurAgent,
     BorrowerAgent,
     Context,
+    GovernorAgent,
+    GuardianAgent,
     Keeper,
     LiquidatorAgent,
     OutsideAgent,
@@ -34,7 +36,7 @@ from harness.errors import ScenarioError, plugin
 from harness.orders import Order
 from harness.protocols.pooled_lending import Census
 from harness.recorder import Recorder
-from harness.scenario import Arbitrageur, Liquidator, PushFeed, Scenario
+from harness.scenario import Arbitrageur, Governor, Guardian, Liquidator, PushFeed, Scenario
 from harness.setup import require_success
 from harness.trace import Trace
 from harness.view import View
@@ -129,6 +131,10 @@ def build_agents(context: Context) -> list[Agent]:
                 agents.append(LiquidatorAgent(spec, index, context))
             elif isinstance(spec, Arbitrageur):
                 agents.append(ArbitrageurAgent(spec, index, context))
+            elif isinstance(spec, Guardian):
+                agents.append(GuardianAgent(spec, context))
+            elif isinstance(spec, Governor):
+                agents.append(GovernorAgent(spec, context))
             elif isinstance(spec, OutsideAgent):
                 agents.append(spec.build(index, context))
             else:

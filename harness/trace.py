@@ -46,6 +46,7 @@ class LiquidationRow:
         until now; the block itself if it was healthy after the one before
     trade: id of the forced trade that sold the seized collateral, 0 if none did
     feed_trades: for each asset, the last forced trade its feed had seen
+    thresholds_bps: liquidation thresholds in force, None for those listed
     wave, cause, parent: see ``harness.metrics.waves``
     """
 
@@ -66,6 +67,7 @@ class LiquidationRow:
     prices: tuple[int, ...]
     unhealthy_since: int
     feed_trades: tuple[int, ...]
+    thresholds_bps: tuple[int, ...] | None = None
     proceeds: int = 0
     trade: int = 0
     wave: int = -1
@@ -81,6 +83,7 @@ class CallState(NamedTuple):
     position: tuple[int, ...]
     prices: tuple[int, ...]
     feed_trades: tuple[int, ...]
+    thresholds_bps: tuple[int, ...] | None = None
 
 
 class TradeRow(NamedTuple):

@@ -107,6 +107,10 @@ class VenueState:
     def __init__(self, venue: PooledLendingVenue, engine: Engine) -> None:
         self.venue = venue
         self._engine = engine
+        venue.reset()
+        self._thresholds = venue.thresholds_bps
+        #: USD (WAD) of debt repaid in liquidations so far
+        self.repaid_usd = 0
         self.calls = CallBook()
         self._call_levels = np.array(
             [position.call_health_factor / WAD for position in venue.positions]
@@ -137,6 +141,11 @@ class VenueState:
             self._quoted_at = self.oracle_prices
         for number in touched:
             self._quotes.pop(number, None)
+        self.repaid_usd += self.venue.repaid_usd(receipts) if touched else 0
+        if self.venue.thresholds_bps != self._thresholds:
+            self._thresholds = self.venue.thresholds_bps
+            self._quotes.clear()
+            self._health_watch.forget()
         if not self._health_watch.clear(self.states, self.oracle_prices):
             self._scan(index)
         return touched

@@ -28,6 +28,8 @@ from harness.scenario import (
     RAY,
     Arbitrageur,
     Borrowers,
+    Governor,
+    Guardian,
     Liquidator,
     Pool,
     PooledLending,
@@ -367,6 +369,10 @@ def _fund_agents(
             for symbol, amount in liquidator.capital:
                 seeder.mint(symbol, owner, base_units(amount, decimals[symbol]))
                 seeder.approve(symbol, owner, liquidation_executor)
+    stewards: list[Guardian | Governor] = [*scenario.agents_of(Guardian)]
+    stewards += scenario.agents_of(Governor)
+    for steward in stewards:
+        deposits[ADMIN] = deposits.get(ADMIN, 0) + base_units(steward.fee_deposit, fee_decimals)
     for arbitrageur in scenario.agents_of(Arbitrageur):
         for index in range(arbitrageur.count):
             owner = account(arbitrageur.name, index).address

@@ -9,12 +9,15 @@ from harness.agents.base import Agent, Context, OutsideAgent
 from harness.agents.borrower import BorrowerAgent
 from harness.agents.keeper import Keeper, Publisher
 from harness.agents.liquidator import LiquidatorAgent
+from harness.agents.stewards import GovernorAgent, GuardianAgent
 
 __all__ = [
     "Agent",
     "ArbitrageurAgent",
     "BorrowerAgent",
     "Context",
+    "GovernorAgent",
+    "GuardianAgent",
     "Keeper",
     "LiquidatorAgent",
     "OutsideAgent",

@@ -116,7 +116,7 @@ class BorrowerAgent:
                 amount = min(cash, holding.debt, -(-needed_usd * unit // price))
                 call = market.encode("repay", token, amount, sender)
             else:
-                threshold = venue.venue.spec.assets[place].liquidation_threshold_bps
+                threshold = venue.venue.thresholds_bps[place]
                 if not threshold:
                     continue
                 amount = min(cash, -(-missing * BPS * unit // (threshold * price)))
@@ -140,7 +140,7 @@ class BorrowerAgent:
     ) -> Order | None:
         """Sells collateral and repays, as far as the health check of the withdrawal allows."""
         collateral, debt = pair
-        threshold = venue.venue.spec.assets[collateral].liquidation_threshold_bps
+        threshold = venue.venue.thresholds_bps[collateral]
         free = (secured - owed) * BPS // threshold * _WITHDRAWAL_MARGIN_BPS // BPS
         wanted = missing * BPS // (position.target_health_factor * BPS // WAD - threshold)
         worth = min(free, wanted)

@@ -26,7 +26,7 @@ trades only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,8 +100,8 @@ def _amount(asset: str, trade: TradeRow) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """A venue's assets in order: symbols, liquidation thresholds (bps), units per token; and the
-    call level of each account (WAD)."""
+    """A venue's assets in order: symbols, listed liquidation thresholds (bps), units per token;
+    and the call level of each account (WAD)."""
 
     assets: tuple[str, ...]
     thresholds_bps: tuple[int, ...]
@@ -126,9 +126,10 @@ def is_below(
 @dataclass(frozen=True, slots=True)
 class _Case:
     """When and by which prices an account was below a level: ``since`` is the first block after
-    which it was, without a break; prices (WAD) and trades seen are those of its venue's feeds."""
+    which it was, without a break; prices (WAD) and trades seen are those of its venue's feeds, the
+    thresholds in ``terms`` those in force."""
 
-    venue: str
+    terms: Terms
     block: int
     since: int
     feed_trades: Sequence[int]
@@ -167,7 +168,8 @@ class _Judge:
 
     def liquidation(self, row: LiquidationRow) -> None:
         """Judges a liquidation; the sale that belongs to it has the same wave."""
-        case = _Case(row.venue, row.block, row.unhealthy_since, row.feed_trades, row.prices, WAD)
+        terms = self._terms_of(row.venue, row.thresholds_bps)
+        case = _Case(terms, row.block, row.unhealthy_since, row.feed_trades, row.prices, WAD)
         pivot = self._pivot(case, row.position)
         first = self._episodes.get((row.venue, row.account))
         if first is None or first.block < row.unhealthy_since:
@@ -188,13 +190,17 @@ class _Judge:
         if trade.call is None:
             return
         call = trade.call
-        level = self._terms[trade.venue].call_levels[trade.account]
-        case = _Case(
-            trade.venue, trade.block, call.called_since, call.feed_trades, call.prices, level
-        )
+        terms = self._terms_of(trade.venue, call.thresholds_bps)
+        level = terms.call_levels[trade.account]
+        case = _Case(terms, trade.block, call.called_since, call.feed_trades, call.prices, level)
         pivot = self._pivot(case, call.position)
         caused = pivot not in (_TWIN, _UNKNOWN)
         self._trade_waves[trade.id] = 1 + self._wave_of(pivot) if caused else 0
+
+    def _terms_of(self, venue: str, thresholds_bps: tuple[int, ...] | None) -> Terms:
+        """A venue's terms with the thresholds in force, the listed ones if none are given."""
+        terms = self._terms[venue]
+        return terms if thresholds_bps is None else replace(terms, thresholds_bps=thresholds_bps)
 
     def _wave_of(self, trade: int) -> int:
         return self._trade_waves.get(trade, 0)
@@ -203,14 +209,14 @@ class _Judge:
         """Whether the price or the balances changed since the account was last healthy."""
         if case.since == 0:
             return "exogenous"
-        terms = self._terms[case.venue]
+        terms = case.terms
         prices = [self._run[case.since - 1][symbol] for symbol in terms.assets]
         return "other" if is_below(terms, position, prices) else "exogenous"
 
     def _pivot(self, case: _Case, position: Sequence[int]) -> int:
         """What makes these balances liquidatable: the twin's prices, else the number of the first
         trade after which its current prices would be low enough."""
-        terms = self._terms[case.venue]
+        terms = case.terms
         for block in range(case.block, case.since - 1, -1):
             prices = [self._twin[block][symbol] for symbol in terms.assets]
             if is_below(terms, position, prices, case.level):

@@ -140,7 +140,9 @@ class PooledLendingVenue:
         positions: Sequence[Position],
         suppliers: Sequence[bytes],
         decimals: Sequence[int],
+        configs: Mapping[str, tuple[Any, ...]],
     ) -> None:
+        self._configs = dict(configs)
         self.name = spec.name
         self.spec = spec
         self.market = market
@@ -152,7 +154,8 @@ class PooledLendingVenue:
         self.number_of = {address: i for i, address in enumerate(self.accounts)}
         self.suppliers = tuple(suppliers)
         self._units = np.array([10.0**places for places in decimals])
-        self._thresholds = np.array([a.liquidation_threshold_bps / BPS for a in spec.assets])
+        #: liquidation thresholds in force, by asset
+        self.thresholds_bps = self._listed_thresholds()
         self._bonuses = np.array([1 + a.liquidation_bonus_bps / BPS for a in spec.assets])
         self._claims: Floats = np.zeros((len(self.accounts), len(self.assets)))
         self._debts: Floats = np.zeros((len(self.accounts), len(self.assets)))
@@ -174,6 +177,27 @@ class PooledLendingVenue:
     def people(self) -> tuple[bytes, ...]:
         """Everyone with a claim or a debt here at the start."""
         return self.accounts + self.suppliers
+
+    def _listed_thresholds(self) -> tuple[int, ...]:
+        return tuple(asset.liquidation_threshold_bps for asset in self.spec.assets)
+
+    def with_threshold(self, symbol: str, threshold_bps: int) -> bytes:
+        """Call data that gives an asset another threshold, and an LTV no higher than that."""
+        fields = list(self._configs[symbol])
+        fields[5] = min(fields[5], threshold_bps)
+        fields[6] = threshold_bps
+        return self.market.encode("setAssetConfig", tuple(fields))
+
+    def reset(self) -> None:
+        """Forgets what a pass changed of the market's parameters."""
+        self.thresholds_bps = self._listed_thresholds()
+
+    def configured(self, symbol: str, threshold_bps: int) -> None:
+        """Takes in a change of an asset's threshold, as the market's event tells it."""
+        place = self.assets.index(symbol)
+        thresholds = list(self.thresholds_bps)
+        thresholds[place] = threshold_bps
+        self.thresholds_bps = tuple(thresholds)
 
     # --- reading -------------------------------------------------------------------------
 
@@ -228,6 +252,15 @@ class PooledLendingVenue:
                             found.add(number)
         return found
 
+    def repaid_usd(self, receipts: Sequence[Receipt]) -> int:
+        """USD (WAD) of debt that liquidations in these receipts repaid."""
+        market = self.market
+        return sum(
+            fields["repaidUsdWad"]
+            for receipt in receipts
+            for fields in market.events(receipt.logs, "Liquidate")
+        )
+
     def health(self, states: Sequence[AssetState], prices_wad: Sequence[int]) -> Floats:
         """Health factors of all accounts from the cache, good to about 15 digits.
 
@@ -235,15 +268,17 @@ class PooledLendingVenue:
         be liquidated by such a price.
         """
         claims_usd, debt_usd = self._usd(states, prices_wad)
-        health = _ratio(claims_usd @ self._thresholds, debt_usd.sum(axis=1))
+        thresholds = np.array(self.thresholds_bps) / BPS
+        health = _ratio(claims_usd @ thresholds, debt_usd.sum(axis=1))
         health[self.unpriced(prices_wad)] = np.inf
         return health
 
     def unpriced(self, prices_wad: Sequence[int]) -> NDArray[np.bool_]:
         """Which accounts hold or owe an asset whose price (0) the market refuses."""
         refused = [place for place, price in enumerate(prices_wad) if price == 0]
-        held: NDArray[np.bool_] = (self._claims[:, refused] > 0) | (self._debts[:, refused] > 0)
-        return held.any(axis=1)
+        held = (self._claims[:, refused] > 0) | (self._debts[:, refused] > 0)
+        unpriced: NDArray[np.bool_] = np.any(held, axis=1)
+        return unpriced
 
     def most_gain(
         self, numbers: Sequence[int], states: Sequence[AssetState], prices_wad: Sequence[int]
@@ -286,7 +321,7 @@ class PooledLendingVenue:
         for place, word in enumerate(self.position_words(number, states)):
             claims, debt = word >> 128, word & NO_CAP
             unit = 10 ** self.decimals[place]
-            threshold = self.spec.assets[place].liquidation_threshold_bps
+            threshold = self.thresholds_bps[place]
             price = prices_wad[place]
             holdings.append(
                 Holding(
@@ -404,9 +439,14 @@ def deploy_pooled_lending(
                 listing, scenario, tokens, feeds, decimals, ltv_bps=listing.ltv_bps
             )
             setup.send(admin, market, "setAssetConfig", config)
-    return PooledLendingVenue(
-        spec, market, lens, positions, suppliers, [decimals[a.symbol] for a in spec.assets]
-    )
+    configs = {
+        listing.symbol: _asset_config(
+            listing, scenario, tokens, feeds, decimals, ltv_bps=listing.ltv_bps
+        )
+        for listing in spec.assets
+    }
+    places = [decimals[a.symbol] for a in spec.assets]
+    return PooledLendingVenue(spec, market, lens, positions, suppliers, places, configs)
 
 
 def _asset_config(

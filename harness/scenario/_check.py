@@ -11,6 +11,8 @@ from harness.scenario.model import (
     Asset,
     Borrowers,
     Correlation,
+    Governor,
+    Guardian,
     JumpDiffusionPrice,
     LendingAsset,
     Liquidator,
@@ -311,5 +313,17 @@ def _check_agents(scenario: Scenario, symbols: Sequence[str]) -> None:
                 if scenario.asset(symbol).external is None:
                     allowed = f"a pool whose assets have external markets; {symbol} has none"
                     raise ScenarioError(f"{path}.pool", agent.pool, allowed)
-        if isinstance(agent, Liquidator | Arbitrageur):
+        if isinstance(agent, Guardian | Governor):
+            _known(agent.venue, lending, f"{path}.venue", "a pooled-lending venue")
+            listed = [
+                asset.symbol for asset in scenario.venue_as(PooledLending, agent.venue).assets
+            ]
+            _known(agent.asset, listed, f"{path}.asset", f"listed in {agent.venue}")
+        if isinstance(agent, Guardian) and not (agent.fall_bps or agent.liquidated_usd):
+            raise ScenarioError(f"{path}.fall_bps", 0, "above 0, or liquidated_usd above 0")
+        if isinstance(agent, Governor):
+            if not agent.steps:
+                raise ScenarioError(f"{path}.steps", [], "at least one [fall_bps, threshold_bps]")
+            _steps(agent.steps, f"{path}.steps")
+        if isinstance(agent, Liquidator | Arbitrageur | Guardian | Governor):
             _windows(agent.outages.windows, f"{path}.outages")

@@ -579,6 +579,55 @@ class Liquidator(Agent):
 
 
 @dataclass(frozen=True, slots=True)
+class Guardian(Agent):
+    """Pauses a market when its price falls or too much is liquidated: a circuit breaker.
+
+    It pauses for ``pause_s`` when the feed's price of ``asset`` is ``fall_bps`` below its highest
+    of the last ``window_s`` seconds, or ``liquidated_usd`` of debt has been repaid in liquidations
+    in that time (0 switches either off); liquidation stays closed ``grace_s`` seconds longer, so
+    that borrowers can act first. It acts once a fall: again only after the window has passed.
+    """
+
+    kind_name: ClassVar[str] = "guardian"
+    name: Name
+    venue: Name
+    asset: Symbol
+    fall_bps: Bps = 0
+    liquidated_usd: Usd = 0.0
+    window_s: Annotated[int, Range(1, 10**9)] = 3600
+    pause_s: Annotated[int, Range(1, 10**9)] = 3600
+    grace_s: Annotated[int, Range(0, 86_400)] = 0
+    count: Annotated[int, Range(1, 1)] = 1
+    latency_blocks: Blocks = 0
+    fee_deposit: Amount = 10.0
+    bid: Bid = Bid()
+    outages: Outages = Outages()
+
+
+@dataclass(frozen=True, slots=True)
+class Governor(Agent):
+    """Moves an asset's liquidation threshold with its price: a dynamic threshold.
+
+    ``steps`` [fall_bps, threshold_bps]: the threshold in force while the feed's price is at least
+    that far below its highest of the last ``window_s`` seconds; the listed one above the first
+    step. The LTV follows where it would be above. Raising the threshold in a fall holds
+    liquidations back; lowering it brings them forward.
+    """
+
+    kind_name: ClassVar[str] = "governor"
+    name: Name
+    venue: Name
+    asset: Symbol
+    steps: tuple[tuple[Bps, Annotated[int, Range(1, BPS)]], ...]
+    window_s: Annotated[int, Range(1, 10**9)] = 86_400
+    count: Annotated[int, Range(1, 1)] = 1
+    latency_blocks: Blocks = 0
+    fee_deposit: Amount = 10.0
+    bid: Bid = Bid()
+    outages: Outages = Outages()
+
+
+@dataclass(frozen=True, slots=True)
 class Arbitrageur(Agent):
     """Arbitrageurs between one pool and the external markets of its two assets.
 

@@ -1,0 +1,108 @@
+"""Those who may change a market while it runs: a guardian who pauses it, a governor who moves its
+liquidation threshold. Both send ordinary transactions as the market's admin, with a bid and a
+latency: a remedy that does not reach its block remedies nothing."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from harness.agents.base import Context, OrderMaker, OutageClock
+from harness.orders import Order
+from harness.scenario import BPS, Governor, Guardian, usd_wad
+from harness.view import View
+from harness.world import ADMIN
+
+
+class _Window:
+    """The feed's prices of the last seconds, and how far the latest is below the highest."""
+
+    def __init__(self, seconds: int) -> None:
+        self._seconds = seconds
+        self._prices: deque[tuple[int, int]] = deque()
+
+    def fall_bps(self, timestamp: int, price: int) -> int:
+        """Takes in a price; the fall from the window's highest, in bps rounded down."""
+        prices = self._prices
+        # only prices above every later one can still become the highest
+        while prices and prices[-1][1] <= price:
+            prices.pop()
+        prices.append((timestamp, price))
+        while prices[0][0] < timestamp - self._seconds:
+            prices.popleft()
+        highest = prices[0][1]
+        return (highest - price) * BPS // highest if highest else 0
+
+
+class GuardianAgent:
+    """Pauses a market in a fall or a run of liquidations, and opens it again later."""
+
+    def __init__(self, spec: Guardian, context: Context) -> None:
+        self.name = spec.name
+        self._spec = spec
+        self._market = context.world.venues[spec.venue].market
+        self._outages = OutageClock(spec.outages, context, self.name)
+        self._maker = OrderMaker(context, self.name, ADMIN, spec.bid, spec.latency_blocks)
+        self._window = _Window(spec.window_s)
+        self._repaid: deque[tuple[int, int]] = deque()
+        self._paused_at: int | None = None
+        self._armed_from = 0
+
+    def act(self, view: View) -> list[Order]:
+        """The order to pause or to open, if it is time for either."""
+        fall = self._window.fall_bps(view.timestamp, view.feeds[self._spec.asset].answer)
+        repaid = self._recent(view)
+        if self._outages.out(view) or view.waiting(self.name):
+            return []
+        if self._paused_at is not None:
+            if view.timestamp < self._paused_at + self._spec.pause_s:
+                return []
+            self._paused_at = None
+            return [self._order(view, paused=False)]
+        limit = usd_wad(self._spec.liquidated_usd)
+        falling = self._spec.fall_bps and fall >= self._spec.fall_bps
+        if view.timestamp < self._armed_from or not (falling or (limit and repaid >= limit)):
+            return []
+        self._paused_at = view.timestamp
+        self._armed_from = view.timestamp + self._spec.pause_s + self._spec.window_s
+        return [self._order(view, paused=True)]
+
+    def _recent(self, view: View) -> int:
+        """USD (WAD) of debt repaid in liquidations within the window."""
+        total = view.venues[self._spec.venue].repaid_usd
+        self._repaid.append((view.timestamp, total))
+        while len(self._repaid) > 1 and self._repaid[1][0] <= view.timestamp - self._spec.window_s:
+            self._repaid.popleft()
+        return total - self._repaid[0][1]
+
+    def _order(self, view: View, *, paused: bool) -> Order:
+        grace = 0 if paused else self._spec.grace_s
+        data = self._market.encode("setPaused", paused, grace)
+        return self._maker.order(view, "set_paused", str(paused), self._market.address, data)
+
+
+class GovernorAgent:
+    """Keeps the threshold at the step that the fall of the price asks for."""
+
+    def __init__(self, spec: Governor, context: Context) -> None:
+        self.name = spec.name
+        self._spec = spec
+        self._venue = context.world.venues[spec.venue]
+        self._outages = OutageClock(spec.outages, context, self.name)
+        self._maker = OrderMaker(context, self.name, ADMIN, spec.bid, spec.latency_blocks)
+        self._window = _Window(spec.window_s)
+        self._place = self._venue.assets.index(spec.asset)
+        self._listed = self._venue.spec.assets[self._place].liquidation_threshold_bps
+
+    def act(self, view: View) -> list[Order]:
+        """The order that sets another threshold, if another step is in force."""
+        fall = self._window.fall_bps(view.timestamp, view.feeds[self._spec.asset].answer)
+        if self._outages.out(view) or view.waiting(self.name):
+            return []
+        wanted = self._listed
+        for least, threshold in self._spec.steps:
+            if fall >= least:
+                wanted = threshold
+        if wanted == self._venue.thresholds_bps[self._place]:
+            return []
+        data = self._venue.with_threshold(self._spec.asset, wanted)
+        return [self._maker.order(view, "set_threshold", "", self._venue.market.address, data)]
