@@ -6,10 +6,12 @@ what is wrong, or None. A contract in ``contracts/mutants`` has a bug planted fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = [
     "MODULE_INVARIANTS",
+    "wrong_absorption",
+    "wrong_collateral_sale",
     "wrong_discount",
     "wrong_module_account",
     "wrong_purchase",
@@ -25,6 +27,10 @@ MODULE_INVARIANTS: Mapping[str, str] = {
     "to be raised.",
     "DIS-1": "Collateral is sold at no less than 1 - discount of its value, where the discount is "
     "1 - health factor and at most the cap; the module keeps nothing.",
+    "ABS-1": "Absorbed collateral is sold only while reserves are below their target, and at no "
+    "less than the ask price.",
+    "ABS-2": "An absorbed account is left without debt, and with no more than its collateral's "
+    "value x liquidation factor less its debt.",
 }
 """Each invariant's sentence, by ID."""
 
@@ -71,14 +77,42 @@ def wrong_discount(
     cap: int,
     repaid_usd: int,
     seized_usd: int,
-    left: tuple[int, int],
+    left: Sequence[tuple[int, int]],
     tolerance_usd: int,
 ) -> str | None:
-    """DIS-1 for one liquidation, WAD; ``left`` is what the module has left, scaled."""
+    """DIS-1 for one liquidation, WAD; ``left`` is what the module has left, scaled, by asset."""
     discount = min(_WAD - health_factor, cap)
     least = seized_usd * (_WAD - discount) // _WAD
     if repaid_usd + tolerance_usd < least:
         return f"collateral of {seized_usd} was sold for {repaid_usd}, not for {least}"
-    if any(left):
+    if any(map(any, left)):
         return f"the module has {left} left"
+    return None
+
+
+def wrong_collateral_sale(
+    *,
+    reserves_before: int,
+    target: int,
+    paid_usd: int,
+    collateral: int,
+    unit: int,
+    ask_wad: int,
+) -> str | None:
+    """ABS-1 for one ``BuyCollateral`` event: USD WAD, collateral in base units."""
+    if reserves_before >= target:
+        return f"collateral was sold at reserves of {reserves_before}, the target is {target}"
+    if collateral * ask_wad > paid_usd * unit:
+        return f"{collateral} was sold for {paid_usd}, the ask price is {ask_wad}"
+    return None
+
+
+def wrong_absorption(
+    *, credited: int, debt_after: int, credit_limit: int, debt_before: int
+) -> str | None:
+    """ABS-2 for one ``Absorb`` event, base assets; ``credit_limit`` is value x liquidation factor."""
+    if debt_after:
+        return f"the account still owes {debt_after}"
+    if credited > max(0, credit_limit - debt_before):
+        return f"{credited} was credited of {credit_limit} less a debt of {debt_before}"
     return None
