@@ -12,7 +12,7 @@ from harness.report.charts import (
     legend,
 )
 from harness.report.data import Run, health_bins, outcomes
-from harness.report.figures import about, count, money, plural
+from harness.report.figures import about, count, money, plural, short
 from harness.report.layout import Section, chart_figure, over_time
 from harness.report.markup import Content, Markup, details, element, join, table
 from harness.report.sentences import figure_of
@@ -65,8 +65,8 @@ def health(run: Run) -> Section:
             (
                 found.name,
                 [
-                    Bar(found.debt_before, about(found.debt_before), "before"),
-                    Bar(found.debt_after, about(found.debt_after), "a"),
+                    Bar(found.debt_before, short(found.debt_before), "before"),
+                    Bar(found.debt_after, short(found.debt_after), "a"),
                 ],
             )
             for found in bins
@@ -263,8 +263,8 @@ def largest_positions(run: Run) -> Section:
         "Account",
         "Debt before",
         "Collateral before",
-        "Health before",
-        "Health after",
+        "Health factor before",
+        "Health factor after",
         "Debt after",
         "Repaid in liquidations",
         "First liquidated in block",
@@ -281,7 +281,7 @@ def largest_positions(run: Run) -> Section:
     return Section("positions", title, join([element("p", text), shown_table]))
 
 
-_RESPONSES = {"top_up": "adds collateral", "deleverage": "sells", "nothing": "does nothing"}
+_RESPONSES = {"top-up": "adds collateral", "deleverage": "sells", "nothing": "does nothing"}
 
 
 def _health(value: float | None) -> str:

@@ -41,7 +41,8 @@ def setting(run: Run) -> Section:
             f"{space.fee_asset}" + ("." if bid else ", and nobody else bids for space."),
         )
     )
-    parts += [_assets(run), _pools(run), *_markets(run), _populations(run), _liquidators(run)]
+    parts += [_assets(run), _pools(run), *_markets(run), _other_venues(run)]
+    parts += [_populations(run), _liquidators(run)]
     text = "\n".join(_shortened(line) for line in run.scenario_text.splitlines())
     parts.append(
         details("The scenario file, with everything the run depends on", element("pre", text))
@@ -115,6 +116,19 @@ def _markets(run: Run) -> list[Markup]:
         )
         tables.append(table(f"market-{place}", caption, head, rows))
     return tables
+
+
+def _other_venues(run: Run) -> Markup | None:
+    rows = [
+        (venue.name, venue.kind_name)
+        for venue in run.scenario.venues
+        if not isinstance(venue, Pool | PooledLending)
+    ]
+    return (
+        table("venues", "Other venues", ("Venue", "Kind"), rows, text_columns=(0, 1))
+        if rows
+        else None
+    )
 
 
 def _bps(value: int) -> str:

@@ -20,7 +20,9 @@ _ACROSS = 1000
 """Units of the stretched drawing."""
 _MOST_POINTS = 1200
 _MOST_MARKS = 100
+_MOST_DIGITS = 12
 _LANE = 22
+_GAP = 12
 
 
 class Scale:
@@ -40,7 +42,7 @@ class Scale:
             spread = abs(high) * 0.01 or 1.0
             high += spread
             low -= 0.0 if from_zero else spread
-        self.step = _step((high - low) / 4)
+        self.step = _step((high - low) / 5, whole=whole)
         if whole:
             self.step = max(1.0, self.step)
         self.low = math.floor(low / self.step + 1e-9) * self.step
@@ -57,17 +59,20 @@ class Scale:
         return (value - self.low) / (self.high - self.low)
 
 
-def _step(rough: float) -> float:
+def _step(rough: float, *, whole: bool) -> float:
     power = 10.0 ** math.floor(math.log10(rough))
-    for round_number in (1.0, 2.0, 5.0):
+    for round_number in (1.0, 2.0, 5.0) if whole else (1.0, 2.0, 2.5, 5.0):
         if rough <= power * round_number * (1 + 1e-9):
             return power * round_number
     return power * 10
 
 
 def places(step: float) -> int:
-    """Decimal places that tell multiples of a step apart."""
-    return max(0, -math.floor(math.log10(step) + 1e-9))
+    """Decimal places that write every multiple of a step in full."""
+    digits = 0
+    while digits < _MOST_DIGITS and abs(step * 10**digits - round(step * 10**digits)) > 1e-6:
+        digits += 1
+    return digits
 
 
 def money_labels(scale: Scale) -> list[str]:
@@ -123,8 +128,8 @@ class TimeAxis:
         return (epoch - self.start) / self.span
 
     def ticks(self) -> list[tuple[float, str]]:
-        """At most eight (share, label)."""
-        step = next((step for step in _STEPS if self.span / step <= 7), _STEPS[-1])
+        """At most ten (share, label)."""
+        step = next((step for step in _STEPS if self.span / step <= 9), _STEPS[-1])
         first = -(-self.start // step) * step
         return [
             (self.share(epoch), _clock(epoch, step))
@@ -201,7 +206,7 @@ class TimeChart:
         scale = Scale(
             min(values), max(values), from_zero=self.from_zero or bool(stacks), whole=self.whole
         )
-        bottom = self.height + _LANE * len(self.lanes)
+        bottom = self.height + (_GAP + _LANE * len(self.lanes) if self.lanes else 0)
         parts: list[Markup | None] = [*self._grid(scale, bottom)]
         parts.append(self._drawing(scale, stacks))
         parts += [self._lane(place, lane) for place, lane in enumerate(self.lanes)]
@@ -219,7 +224,7 @@ class TimeChart:
         for place, (share, label) in enumerate(self.axis.ticks()):
             x = _percent(share)
             yield element("line", x1=x, x2=x, y1=bottom, y2=bottom + 5, class_="tick")
-            anchor = "start" if share < 0.03 else "end" if share > 0.97 else "middle"
+            anchor = "end" if share > 0.97 else "middle"
             other = " odd" if place % 2 else ""
             yield element("text", label, x=x, y=bottom + 18, class_=f"{anchor}{other}")
 
@@ -261,7 +266,7 @@ class TimeChart:
         return f"{_px(x)},{_px(self.height * (1 - scale.share(value)))}"
 
     def _lane(self, place: int, lane: Lane) -> Markup:
-        y = self.height + _LANE * place + _LANE / 2
+        y = self.height + _GAP + _LANE * place + _LANE / 2
         marks = [
             symbol(lane.style, mark.size, mark.text, x=_percent(self.axis.share(mark.epoch)), y=y)
             for mark in lane.marks

@@ -230,11 +230,12 @@ def _price(symbol: str, blocks: Mapping[str, list[Any]]) -> Price:
 
 
 def _pass(blocks: Mapping[str, list[Any]], prefix: str) -> Pass:
+    none = [0] * len(blocks["index"])
     return Pass(
         bad_debt=_usd(blocks[f"{prefix}.bad_debt"]),
         shortfall=_usd(blocks[f"{prefix}.shortfall_market"]),
-        unhealthy=blocks[f"{prefix}.unhealthy"],
-        called=blocks[f"{prefix}.called"],
+        unhealthy=blocks.get(f"{prefix}.unhealthy", none),
+        called=blocks.get(f"{prefix}.called", none),
     )
 
 

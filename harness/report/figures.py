@@ -26,6 +26,14 @@ def about(amount: float) -> str:
     return money(amount)
 
 
+def short(amount: float) -> str:
+    """USD with three digits from a million up, for charts and tiles."""
+    for scale, letter, _ in SCALES:
+        if abs(amount) >= scale:
+            return f"{MINUS if amount < 0 else ''}${_digits(abs(amount) / scale)}{letter}"
+    return money(amount)
+
+
 def _digits(value: float) -> str:
     return f"{value:,.{2 if value < 9.995 else 1 if value < 99.95 else 0}f}"
 
@@ -60,6 +68,11 @@ def ratio(value: float | None) -> str:
 def plural(number: int, one: str, many: str = "") -> str:
     """A count with its noun."""
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def times(number: int) -> str:
+    """How often: never, once, 3 times."""
+    return {0: "never", 1: "once", 2: "twice"}.get(number, f"{count(number)} times")
 
 
 def duration(seconds: int) -> str:

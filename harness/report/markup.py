@@ -101,7 +101,7 @@ def table(
     )
     body = element(
         "table",
-        element("caption", caption, id=f"{identity}-caption"),
+        element("caption", element("span", caption), id=f"{identity}-caption"),
         element("thead", element("tr", *titles)),
         element("tbody", join((row(cells) for cells in rows), "\n")),
         element("tfoot", row(foot)) if foot else None,

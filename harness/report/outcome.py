@@ -31,6 +31,7 @@ from harness.report.figures import (
     plural,
     price,
     ratio,
+    short,
 )
 from harness.report.layout import Section, chart_figure, over_time
 from harness.report.markup import Content, Markup, bullets, details, element, join, table
@@ -72,11 +73,13 @@ def _alarm(run: Run) -> Markup | None:
 def _tiles(run: Run) -> Markup:
     twin = run.total[1].insolvency[-1]
     repaid = sum(row.repaid for row in run.twin_liquidations)
+    lost = run.summary["solvency"]["insolvency_usd"]
+    here = run.summary["liquidations"]["repaid_usd"]
     tiles = (
         (
             "Insolvency at the end",
-            figure_of(run, "solvency.insolvency_usd"),
-            f"{about(twin)} without feedback",
+            figure_of(run, "solvency.insolvency_usd", short(lost)),
+            f"{short(twin)} without feedback",
         ),
         (
             "Liquidations",
@@ -85,8 +88,8 @@ def _tiles(run: Run) -> Markup:
         ),
         (
             "Debt they repaid",
-            figure_of(run, "liquidations.repaid_usd"),
-            f"{about(repaid)} without feedback",
+            figure_of(run, "liquidations.repaid_usd", short(here)),
+            f"{short(repaid)} without feedback",
         ),
         (
             "Margin calls",
@@ -165,11 +168,12 @@ def prices(run: Run) -> Section:
     """Each asset's paths, and what forced trades did to it."""
     ordered = sorted(run.prices, key=lambda symbol: symbol != main_asset(run))
     axis = TimeAxis(run.times)
+    each = duration(run.scenario.clock.seconds_per_block).removeprefix("1 ")
     parts: list[Content] = [
         element(
             "p",
             f"{plural(len(run.times), 'block')}, one every "
-            f"{duration(run.scenario.clock.seconds_per_block)}, from {moment(run.times[0])} to "
+            f"{each}, from {moment(run.times[0])} to "
             f"{moment(run.times[-1])}. Prices are in USD, as they stand at the end of each block.",
         )
     ]
@@ -223,7 +227,7 @@ def _paths(run: Run, symbol: str, axis: TimeAxis) -> Markup:
         )
     columns = [(line.name, [_price_or_dash(value) for value in line.values]) for line in lines]
     return chart_figure(
-        f"{symbol} in USD",
+        "With feedback and without, USD",
         note,
         legend(entries),
         chart.svg(),
@@ -256,7 +260,7 @@ def _lanes(run: Run, symbol: str) -> list[Lane]:
             repaid = sum(row.repaid for row in found)
             middle = min(place * shared + (shared - 1) / 2, len(run.times) - 1)
             at = run.times[int(middle)]
-            size = 2.6 + 6.4 * (repaid / largest) ** 0.5 if largest else 2.6
+            size = 2.4 + 5.6 * (repaid / largest) ** 0.5 if largest else 2.4
             told = f"{plural(len(found), 'liquidation')} repaying {about(repaid)}, {moment(at)}"
             marks.append(Mark(at, size, told))
         later = lane == _MOST_LANES - 1 and latest > lane
@@ -268,33 +272,48 @@ def _lanes(run: Run, symbol: str) -> list[Lane]:
 def _gap(run: Run, symbol: str, axis: TimeAxis) -> Markup:
     """How far the price with feedback is from the one without."""
     paths = run.prices[symbol]
-    gaps = [a / b - 1 for a, b in zip(paths.outside, paths.twin_outside, strict=True)]
-    deepest, place = max((abs(gap), place) for place, gap in enumerate(gaps))
-    if deepest < _NOTHING_MOVED:
-        return element("p", f"Forced trades did not move the outside price of {symbol}.")
-    told = (
-        f"Forced trades moved the outside price by at most {percent(gaps[place], 2, signed=True)}, "
-        f"{moment(run.times[place])}."
-    )
+    lines = [Line("Outside price", _gaps(paths.outside, paths.twin_outside), "run")]
+    if any(value is not None for value in paths.feed):
+        lines.insert(0, Line("Feed", _gaps(paths.feed, paths.twin_feed), "feed"))
+    told = []
+    for line in reversed(lines):
+        known = [(abs(gap), place) for place, gap in enumerate(line.values) if gap is not None]
+        deepest, place = max(known, default=(0.0, 0))
+        if deepest > _NOTHING_MOVED:
+            most = percent(line.values[place] or 0.0, 2, signed=True)
+            told.append(f"{line.name.lower()} by at most {most} ({moment(run.times[place])})")
+    if not told:
+        return element("p", f"Forced trades did not move the price of {symbol}.")
+    note = f"Forced trades moved the {' and the '.join(told)}."
     chart = TimeChart(
         f"gap-{symbol}",
-        f"{symbol}: outside price with feedback against without",
-        told,
+        f"{symbol}: prices with feedback against those without",
+        note,
         axis,
         percent_labels,
-        lines=[Line("Difference", gaps, "run")],
-        height=110,
+        lines=lines,
+        height=130,
         from_zero=True,
     )
-    table_of = over_time(
-        run,
-        f"gap-{symbol}-table",
-        f"{symbol}: difference of the outside price with feedback from that without",
-        [("Difference", [percent(gap, 2, signed=True) for gap in gaps])],
-    )
+    columns = [
+        (line.name, [_percent_or_dash(value) for value in line.values]) for line in reversed(lines)
+    ]
+    caption = f"{symbol}: difference of prices with feedback from those without"
     return chart_figure(
-        f"{symbol}: what feedback adds, in percent", told, None, chart.svg(), table_of
+        "What feedback adds, in percent",
+        note,
+        legend(("line", line.style, line.name) for line in reversed(lines)),
+        chart.svg(),
+        over_time(run, f"gap-{symbol}-table", caption, columns),
     )
+
+
+def _gaps(here: Sequence[float | None], twin: Sequence[float | None]) -> list[float | None]:
+    return [a / b - 1 if a and b else None for a, b in zip(here, twin, strict=True)]
+
+
+def _percent_or_dash(value: float | None) -> str:
+    return "\u2013" if value is None else percent(value, 2, signed=True)
 
 
 # --- waves --------------------------------------------------------------------------------------
@@ -340,7 +359,7 @@ def _wave_charts(run: Run) -> Markup:
         "waves-value",
         "Debt repaid by wave",
         "; ".join(f"{name}: {about(repaid)}" for name, _, repaid in rows),
-        [(name, [Bar(repaid, about(repaid), "a")]) for name, _, repaid in rows],
+        [(name, [Bar(repaid, short(repaid), "a")]) for name, _, repaid in rows],
         labels_beside=True,
     )
     return element(
@@ -524,13 +543,13 @@ def insolvency(run: Run) -> Section:
         axis,
         money_labels,
         areas=areas,
-        lines=[Line("Without feedback", twin.insolvency, "twin strong-line")],
+        lines=[Line("Without feedback", twin.insolvency, "twin")],
         height=240,
     )
     entries = [
         ("area", "a", "Bad debt, with feedback"),
         ("area", "b", "Market shortfall, on top of it"),
-        ("line", "twin strong-line", "Both together, without feedback"),
+        ("line", "twin", "Both together, without feedback"),
     ]
     columns = [
         ("Bad debt", [money(value) for value in here.bad_debt]),

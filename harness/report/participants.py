@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from harness.report.charts import Area, Bar, Line, TimeAxis, TimeChart, bar_chart, count_labels
-from harness.report.data import Outcome, Run, failures, outcomes, takings
-from harness.report.figures import about, count, money, percent, plural
+from harness.report.data import Failure, Outcome, Run, failures, outcomes, takings
+from harness.report.figures import count, money, percent, plural, short
 from harness.report.layout import Section, chart_figure, over_time
 from harness.report.markup import Content, Markup, element, join, table
 from harness.report.sentences import REASONS, figure_of
@@ -78,7 +78,7 @@ def liquidators(run: Run) -> Section:
     ]
     if run.liquidations:
         bars = [
-            (_named(run, kind), [Bar(taken.repaid, about(taken.repaid), "a")])
+            (_named(run, kind), [Bar(taken.repaid, short(taken.repaid), "a")])
             for kind, taken in found.items()
         ]
         chart = bar_chart(
@@ -192,18 +192,26 @@ def _by_reason(run: Run) -> Markup:
             _named(run, failure.group),
             ACTIONS.get(failure.action, failure.action),
             _STATUS.get(failure.status, failure.status),
-            element("code", failure.reason) if failure.status == "reverted" else failure.reason,
-            REASONS.get(failure.reason, ""),
+            _explained(failure),
             count(number),
             count(first),
         )
         for failure, number, first in found[:_MOST_FAILURES]
     ]
     rest = sum(number for _, number, _ in found[_MOST_FAILURES:])
-    foot = ("Other reasons", "", "", "", "", count(rest), "") if rest else None
-    head = ("Agent", "To", "Outcome", "Reason", "That is", "Times", "First in block")
+    foot = ("Other reasons", "", "", "", count(rest), "") if rest else None
+    head = ("Agent", "To", "Outcome", "Reason", "Times", "First in block")
     caption = "Why transactions failed or never got in"
-    return table("failures", caption, head, rows, text_columns=(0, 1, 2, 3, 4), foot=foot)
+    return table("failures", caption, head, rows, text_columns=(0, 1, 2, 3), foot=foot)
+
+
+def _explained(failure: Failure) -> Markup:
+    """A reason with what it means."""
+    meaning = REASONS.get(failure.reason)
+    named: Content = failure.reason
+    if failure.status == "reverted":
+        named = element("code", failure.reason)
+    return element("span", named, f": {meaning}" if meaning else None, class_="why")
 
 
 def _block_space(run: Run) -> Markup:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.report.data import Run
-from harness.report.figures import about, count, duration, percent, plural, price
+from harness.report.figures import about, count, duration, percent, plural, price, times
 from harness.report.markup import Content, Markup, figure, join
 
 _STILL = 0.02
@@ -73,14 +73,14 @@ def _called(run: Run) -> list[Content]:
     if not calls["count"]:
         return [f"; none of {who} was called for more collateral."]
     return [
-        f", and {who} between them were called for more collateral ",
-        figure_of(run, "margin_calls.count", plural(calls["count"], "time")),
-        ": they added some ",
-        figure_of(run, "margin_calls.met", plural(calls["met"], "time")),
-        ", sold instead ",
-        figure_of(run, "margin_calls.reduced", plural(calls["reduced"], "time")),
-        " and did neither ",
-        figure_of(run, "margin_calls.ignored", plural(calls["ignored"], "time")),
+        f", and {who} were called for more collateral ",
+        figure_of(run, "margin_calls.count", times(calls["count"])),
+        ", which they answered by adding some or repaying ",
+        figure_of(run, "margin_calls.met", times(calls["met"])),
+        ", by selling ",
+        figure_of(run, "margin_calls.reduced", times(calls["reduced"])),
+        " and not at all ",
+        figure_of(run, "margin_calls.ignored", times(calls["ignored"])),
         ".",
     ]
 
@@ -91,7 +91,7 @@ def _cascade(run: Run) -> Markup:
     if not number and not twin:
         return join(["Nothing was liquidated, whether forced sales move prices or not."])
     repaid = about(sum(row.repaid for row in run.twin_liquidations))
-    without = "with those sales moving no price there would have been " + (
+    without = "had forced sales moved no price, there would have been " + (
         f"{plural(twin, 'liquidation')} repaying {repaid}." if twin else "none."
     )
     if not number:
@@ -107,13 +107,14 @@ def _cascade(run: Run) -> Markup:
     ]
     if further:
         parts.append(
-            f"{count(exogenous)} would follow from outside prices alone, {count(further)} came "
-            f"about through forced sales that liquidations and called borrowers had made before, "
-            f"in {plural(waves, 'further wave')}; "
+            f"{count(exogenous)} follow from outside prices alone and {count(further)} from prices "
+            f"that earlier forced sales had moved, in {plural(waves, 'further wave')}; "
         )
     else:
         verb = "it follows" if number == 1 else "all follow"
-        parts.append(f"{verb} from outside prices alone and none from earlier forced sales; ")
+        parts.append(
+            f"{verb} from outside prices alone and none from prices that forced sales had moved; "
+        )
     return join([*parts, without])
 
 
@@ -156,7 +157,8 @@ def _carriers(run: Run) -> str:
     named = [f"{name} {about(usd)}" for name, usd in shares if usd]
     if not named:
         return ""
-    return f"at the last prices, of what was written off, {' and '.join(named)}"
+    total = about(sum(usd for _, usd in shares))
+    return f"of what was written off, worth {total} at the last prices, {' and '.join(named)}"
 
 
 def carriers(run: Run) -> list[tuple[str, float]]:
