@@ -85,6 +85,22 @@ def build_parser() -> argparse.ArgumentParser:
     verifying.add_argument("run_dir", type=Path, help="a folder that `harness run` wrote")
     verifying.add_argument("--rerun", action="store_true", help="run the agents again too")
     _common(verifying, seeded=False)
+
+    reporting = _command(
+        commands,
+        "report",
+        _report,
+        "write one self-contained HTML page about a run",
+        "harness report runs/black-thursday-7",
+    )
+    reporting.add_argument("run_dir", type=Path, help="a folder that `harness run` wrote")
+    reporting.add_argument(
+        "--out", type=Path, metavar="FILE", help="the page (default report.html in that folder)"
+    )
+    reporting.add_argument(
+        "--json", action="store_true", help="print one JSON object, nothing else"
+    )
+    _loudness(reporting)
     return parser
 
 
@@ -113,6 +129,10 @@ def _common(parser: argparse.ArgumentParser, *, seeded: bool = True) -> None:
             metavar="PATH=VALUE",
             help="change a scenario's value (repeatable)",
         )
+    _loudness(parser)
+
+
+def _loudness(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-v", "--verbose", action="store_true", help="log what is done")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
 
@@ -281,6 +301,17 @@ def _verify(options: argparse.Namespace) -> int:
     else:
         difference = f"block {verdict.differs_at} is the first that differs"
     return _complain(f"not verified on {engine.name}: {difference}", FAILED)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from harness.report import report  # only this command needs it
+
+    page = report(options.run_dir, options.out)
+    if options.json:
+        _say(json.dumps({"report": str(page), "bytes": page.stat().st_size}, indent=2))
+    elif not options.quiet:
+        _say(f"written to {page}")
+    return DONE
 
 
 def _fields(verdict: Verdict) -> dict[str, Any]:

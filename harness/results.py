@@ -51,6 +51,8 @@ SCHEMA = 1
 _TABLES = ("blocks", "transactions", "liquidations", "trades", "positions", "final_reads")
 _WRITTEN = {MANIFEST, SUMMARY, SCENARIO, *(f"{name}.parquet" for name in _TABLES)}
 _UNFINISHED = {"manifest.tmp", "summary.tmp"}
+REPORT = "report.html"
+"""What `harness report` writes beside the run; a new run there replaces it."""
 
 _PACKAGES = ("numpy", "py-evm", "pyarrow", "pyrevm", "web3", "eth-tester")
 
@@ -189,7 +191,7 @@ def _remove_run(path: Path) -> None:
     if MANIFEST not in found:
         raise ScenarioError("--out", str(path), f"{allowed} (it holds {found[0]})")
     _read(path)
-    others = [name for name in found if name not in _WRITTEN | _UNFINISHED]
+    others = [name for name in found if name not in _WRITTEN | _UNFINISHED | {REPORT}]
     if others:
         raise ScenarioError("--out", str(path), f"{allowed} (it holds {others[0]})")
     for name in found:

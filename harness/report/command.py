@@ -10,8 +10,7 @@ from pathlib import Path
 from harness.errors import ScenarioError
 from harness.report.data import load_run
 from harness.report.page import render
-
-NAME = "report.html"
+from harness.results import MANIFEST, REPORT
 
 
 def report(run_dir: Path, out: Path | None = None) -> Path:
@@ -23,8 +22,8 @@ def report(run_dir: Path, out: Path | None = None) -> Path:
     cannot be written; nothing half-written is left.
     """
     run = load_run(run_dir)
-    target = run_dir / NAME if out is None else out / NAME if out.is_dir() else out
-    kept = {(run_dir / name).resolve() for name in ("manifest.json", *run.manifest["files"])}
+    target = run_dir / REPORT if out is None else out / REPORT if out.is_dir() else out
+    kept = {(run_dir / name).resolve() for name in (MANIFEST, *run.manifest["files"])}
     if target.resolve() in kept:
         raise ScenarioError("--out", str(target), "a file other than those of the run")
     page = render(run).encode("utf-8")
