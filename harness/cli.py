@@ -22,7 +22,8 @@ from harness.errors import (
     ScenarioError,
     VacuousRun,
 )
-from harness.results import RunDirectory, command_line
+from harness.mitigations import mitigations, remedied
+from harness.results import RunDirectory, command_line, make_folder, write_json
 from harness.run import RunResult, run, set_up
 from harness.scenario import Scenario, load_scenario, scenario_names, with_price_file
 from harness.terminal import ProgressBar, colours, columns, summary_table
@@ -75,6 +76,25 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _common(running)
 
+    comparing = _command(
+        commands,
+        "compare",
+        _compare,
+        "run a scenario as it is and with remedies, over the same seeds",
+        "harness compare black-thursday --mitigations price-breaker+grace,depth-cap --seeds 5",
+    )
+    comparing.add_argument("scenario", help="a name from `harness list scenarios`, or a TOML file")
+    comparing.add_argument(
+        "--mitigations",
+        required=True,
+        metavar="A,B+C",
+        help="remedies from `harness list mitigations`, or module:Class; + stacks them",
+    )
+    comparing.add_argument(
+        "--seeds", type=_positive, default=1, metavar="N", help="how many, from --seed on"
+    )
+    _common(comparing, out="folder for comparison.json (default runs/compare-SCENARIO-SEED)")
+
     verifying = _command(
         commands,
         "verify",
@@ -114,14 +134,25 @@ def _command(
     return made
 
 
-def _common(parser: argparse.ArgumentParser, *, seeded: bool = True) -> None:
+def _positive(text: str) -> int:
+    """A whole number from 1 on."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text}: 1 or more")
+    return number
+
+
+def _common(
+    parser: argparse.ArgumentParser,
+    *,
+    seeded: bool = True,
+    out: str = "run directory (default runs/SCENARIO-SEED)",
+) -> None:
     parser.add_argument("--engine", help=f"{', '.join(ENGINES)}; by default the fastest there is")
     parser.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
     if seeded:
         parser.add_argument("--seed", type=int, default=0, help="fixes every draw (default 0)")
-        parser.add_argument(
-            "--out", type=Path, help="run directory (default runs/SCENARIO-SEED)", metavar="DIR"
-        )
+        parser.add_argument("--out", type=Path, help=out, metavar="DIR")
         parser.add_argument(
             "--set",
             action="append",
@@ -210,6 +241,7 @@ _LISTS: dict[str, Callable[[], dict[str, str]]] = {
     "scenarios": _scenarios,
     "protocols": lambda: PROTOCOLS,
     "engines": lambda: ENGINES,
+    "mitigations": lambda: {name: remedy.title for name, remedy in mitigations().items()},
 }
 
 
@@ -280,6 +312,42 @@ def _failures(summary: Mapping[str, Any]) -> list[str]:
     violated = [name for name, holds in checks["invariants"].items() if not holds]
     starts = (*(["vacuous"] if checks["vacuous"] else []), *violated)
     return [text for text in summary["warnings"] if text.startswith(starts)] if starts else []
+
+
+def _compare(options: argparse.Namespace) -> int:
+    # only this command needs them
+    from harness.experiments.compare import compare
+    from harness.experiments.pool import local_executor
+    from harness.experiments.table import comparison_table
+
+    scenario = load_scenario(options.scenario, options.set)
+    names = options.mitigations.split(",")
+    for name in names:
+        set_up(remedied(scenario, name), options.seed)  # refused before anything runs
+    _open(options.engine).close()
+    path = options.out or Path("runs") / f"compare-{scenario.name}-{options.seed}"
+    make_folder(path)
+    seeds = range(options.seed, options.seed + options.seeds)
+    trials = (len(names) + 1) * len(seeds)
+    silent = options.quiet or options.json or not sys.stderr.isatty()
+    progress = None if silent else ProgressBar(sys.stderr, columns())
+    try:
+        with local_executor(trials) as executor:
+            done = None if progress is None else lambda count: progress(count, trials)
+            comparison = compare(
+                scenario, names, seeds, engine=options.engine, executor=executor, done=done
+            )
+    finally:
+        if progress:
+            progress.clear()
+    content = comparison.as_json()
+    write_json(path / "comparison.json", content)
+    if options.json:
+        _say(json.dumps(content, indent=2, allow_nan=False))
+    elif not options.quiet:
+        _say(comparison_table(comparison))
+        _say(f"written to {path}")
+    return DONE if comparison.sound else FAILED
 
 
 def _verify(options: argparse.Namespace) -> int:

@@ -112,7 +112,7 @@ class RunDirectory:
         for name, table in _tables(result).items():
             pq.write_table(table, self.path / f"{name}.parquet", compression="zstd")
         (self.path / SCENARIO).write_text(dump_scenario(self._scenario), "utf-8")
-        _write_json(self.path / SUMMARY, result.summary)
+        write_json(self.path / SUMMARY, result.summary)
         files = [self.path / name for name in sorted(_WRITTEN - {MANIFEST})]
         self._manifest |= {
             "status": "complete",
@@ -124,7 +124,7 @@ class RunDirectory:
         self._write_manifest()
 
     def _write_manifest(self) -> None:
-        _write_json(self.path / MANIFEST, self._manifest)
+        write_json(self.path / MANIFEST, self._manifest)
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -174,12 +174,27 @@ def _make_room(path: Path) -> None:
     try:
         if path.is_dir():
             _remove_run(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    make_folder(path)
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder, unless it is there, and makes sure that it can be written.
+
+    Raises ScenarioError if it cannot.
+    """
+    try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
-        allowed = f"a folder that can be written ({error.strerror or error})"
-        raise ScenarioError("--out", str(path), allowed) from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> ScenarioError:
+    allowed = f"a folder that can be written ({error.strerror or error})"
+    return ScenarioError("--out", str(path), allowed)
 
 
 def _remove_run(path: Path) -> None:
@@ -198,7 +213,7 @@ def _remove_run(path: Path) -> None:
         (path / name).unlink()
 
 
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Writes by renaming, so that a reader never sees half a file."""
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", "utf-8")

@@ -1,0 +1,1 @@
+"""Experiments over many runs. They call ``run(scenario, seed)`` and nothing below it."""

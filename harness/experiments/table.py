@@ -1,0 +1,89 @@
+"""A comparison as text, at most 80 columns wide."""
+
+from __future__ import annotations
+
+from harness.experiments.compare import BASELINE, Comparison
+from harness.risk.intervals import Interval
+
+LABELS = {
+    "insolvency_usd": "insolvency, $",
+    "bad_debt_usd": "bad debt, $",
+    "liquidated_usd": "debt repaid in liquidations, $",
+    "borrower_loss_usd": "borrowers' loss, $",
+    "liquidator_profit_usd": "liquidators' profit, $",
+    "supplier_loss_usd": "suppliers' loss, $",
+    "amplification": "amplification",
+    "borrowed_usd": "borrowed at the start, $",
+    "capital_efficiency": "capital efficiency",
+    "time_to_recover": "blocks until recovered",
+}
+
+
+def number(value: float, figure: str, *, sign: bool = False) -> str:
+    """A figure with as many digits as it is good for."""
+    plus = "+" if sign else ""
+    digits = 0 if figure.endswith("_usd") or figure == "time_to_recover" else 3
+    return f"{round(value, digits) + 0.0:{plus},.{digits}f}"
+
+
+def comparison_table(comparison: Comparison) -> str:
+    """One block for each figure: its level, and its change against the baseline."""
+    count = len(comparison.seeds)
+    seeds = f"{count} seed{'s' if count > 1 else ''}"
+    lines = [f"{comparison.scenario}: means over {seeds}; change with its 95% interval, paired"]
+    for figure, label in LABELS.items():
+        lines += ["", label]
+        for name in comparison.names:
+            level = comparison.levels[name][figure]
+            shown = "undefined" if level is None else number(level.mean, figure)
+            row = f"  {_short(name, 32):<32}{shown:>14}"
+            if name != BASELINE:
+                row += f"  {_change(comparison.differences[name][figure], figure)}"
+            lines.append(row.rstrip())
+    lines += ["", *_remarks(comparison)]
+    return "\n".join(lines)
+
+
+def _short(name: str, width: int) -> str:
+    return name if len(name) <= width else name[: width - 1] + "…"
+
+
+def _change(change: Interval | None, figure: str) -> str:
+    if change is None:
+        return ""
+    text = number(change.mean, figure, sign=True)
+    if change.low is None or change.high is None:
+        return text
+    low, high = number(change.low, figure), number(change.high, figure)
+    return f"{text} [{low}, {high}]"
+
+
+def _remarks(comparison: Comparison) -> list[str]:
+    """Losses moved rather than avoided, and what was wrong with a trial."""
+    remarks = []
+    for name in comparison.names[1:]:
+        cells = comparison.differences[name]
+        for cured, harmed in (
+            ("supplier_loss_usd", "borrower_loss_usd"),
+            ("borrower_loss_usd", "supplier_loss_usd"),
+        ):
+            less, more = cells[cured], cells[harmed]
+            if less and more and _below(less) and _above(more):
+                remarks.append(
+                    f"{name} moves losses: {LABELS[cured].split(',')[0]} falls, "
+                    f"{LABELS[harmed].split(',')[0]} rises"
+                )
+    for trial in comparison.trials:
+        if trial.failed:
+            remarks.append(f"{trial.name}, seed {trial.seed}: violates {', '.join(trial.failed)}")
+        if trial.vacuous:
+            remarks.append(f"{trial.name}, seed {trial.seed}: nothing happened (vacuous)")
+    return remarks
+
+
+def _below(interval: Interval) -> bool:
+    return (interval.mean if interval.high is None else interval.high) < 0
+
+
+def _above(interval: Interval) -> bool:
+    return (interval.mean if interval.low is None else interval.low) > 0

@@ -1,0 +1,135 @@
+"""One run as the figures by which remedies are compared.
+
+USD figures are numbers. ``time_to_recover`` counts blocks, None if the run ends before; ratios
+are None where they are not defined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from harness.metrics.summary import usd
+from harness.protocols.pooled_lending import AssetState
+from harness.run import RunResult
+from harness.scenario import BPS, PooledLending
+from harness.trace import BlockRow, VenueBlock
+
+_HALF = (1 << 128) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Figures of one run.
+
+    borrower_loss_usd: what liquidated borrowers lost beyond the debt that was repaid for them:
+        collateral seized and the protocol's fee, less the repayment, at the market's prices
+    supplier_loss_usd: the deficit that no reserves cover, at the last outside prices
+    borrowed_usd: debts at the start, at the market's prices: what a cap costs
+    capital_efficiency: debts / (collateral x LTV) at the start
+    time_to_recover: blocks from the first one in which insolvency is above 1% of what is supplied,
+        or utilisation more than 1% away from its level at the start, to the last one
+    """
+
+    insolvency_usd: float
+    bad_debt_usd: float
+    liquidated_usd: float
+    borrower_loss_usd: float
+    liquidator_profit_usd: float
+    supplier_loss_usd: float
+    amplification: float | None
+    borrowed_usd: float
+    capital_efficiency: float | None
+    time_to_recover: int | None
+
+    def figures(self) -> dict[str, float | int | None]:
+        """The figures by name."""
+        return asdict(self)
+
+
+#: The names of the figures, in the order of a table.
+FIGURES = tuple(Outcome.__dataclass_fields__)
+
+
+def outcome(result: RunResult) -> Outcome:
+    """The figures of a run."""
+    summary = result.summary
+    owed, allowed = _borrowing(result)
+    solvency, liquidations = summary["solvency"], summary["liquidations"]
+    return Outcome(
+        insolvency_usd=solvency["insolvency_usd"],
+        bad_debt_usd=solvency["bad_debt_usd"],
+        liquidated_usd=liquidations["repaid_usd"],
+        borrower_loss_usd=_borrower_loss(result),
+        liquidator_profit_usd=liquidations["liquidator_profit_usd"],
+        supplier_loss_usd=solvency["socialized_loss_usd"],
+        amplification=summary["cascade"]["amplification"],
+        borrowed_usd=usd(owed),
+        capital_efficiency=owed / allowed if allowed else None,
+        time_to_recover=time_to_recover(result),
+    )
+
+
+def _borrower_loss(result: RunResult) -> float:
+    lost = 0
+    for row in result.run.liquidations:
+        place = result.world.venues[row.venue].assets.index(row.collateral)
+        fee = row.protocol_fee * row.prices[place] // result.world.units[row.collateral]
+        lost += row.seized_usd + fee - row.repaid_usd
+    return usd(lost)
+
+
+def _borrowing(result: RunResult) -> tuple[int, int]:
+    """Debts, and what the collateral allows to borrow, at the market's prices of block 0 (WAD)."""
+    owed = allowed = 0
+    for spec in result.scenario.venues_of(PooledLending):
+        venue, census = result.world.venues[spec.name], result.run.opening[spec.name]
+        states = result.run.blocks[0].venues[spec.name].states
+        for place, listing in enumerate(spec.assets):
+            price, unit = states[place].price_wad, 10 ** venue.decimals[place]
+            for word in census.balances[place :: census.width]:
+                allowed += (word >> 128) * price // unit * listing.ltv_bps
+                owed += (word & _HALF) * price // unit
+    return owed, allowed // BPS
+
+
+def time_to_recover(result: RunResult) -> int | None:
+    """Blocks during which insolvency or utilisation was away from its level at the start.
+
+    None if it still is at the end; 0 if it never was.
+    """
+    blocks = result.run.blocks
+    supplied = {
+        name: _supplied(blocks[0].venues[name], venue.decimals)
+        for name, venue in result.world.venues.items()
+    }
+    away = [block.index for block in blocks if _is_away(blocks[0], block, supplied)]
+    if not away:
+        return 0
+    if away[-1] == blocks[-1].index:
+        return None
+    return away[-1] - away[0] + 1
+
+
+def _supplied(state: VenueBlock, decimals: Sequence[int]) -> int:
+    """What a market's claims are worth at its own prices, USD WAD."""
+    return sum(
+        asset.total_claims * asset.price_wad // 10**places
+        for asset, places in zip(state.states, decimals, strict=True)
+    )
+
+
+def _is_away(first: BlockRow, block: BlockRow, supplied: Mapping[str, int]) -> bool:
+    for name, state in block.venues.items():
+        if (state.bad_debt + state.shortfall_market) * 100 > supplied[name]:
+            return True
+        for before, now in zip(first.venues[name].states, state.states, strict=True):
+            if abs(_utilisation(now) - _utilisation(before)) > 0.01:
+                return True
+    return False
+
+
+def _utilisation(state: AssetState) -> float:
+    """Debt over cash and debt; 0 where there is neither."""
+    lendable = state.cash + state.total_debt
+    return state.total_debt / lendable if lendable else 0.0
