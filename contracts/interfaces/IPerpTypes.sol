@@ -212,8 +212,8 @@ interface IPerpTypes {
     /// @param sizeClosed Above zero where a long was closed.
     /// @param before The account before it: cash; then for each market size, and cost + funding owed; then for
     /// each collateral its amount.
-    /// @param prices Mark price of each market, then price of each collateral in settlement tokens, Wad; 0 for
-    /// what the account did not hold.
+    /// @param prices Mark price of each market and price of each collateral in settlement tokens (Wad), then what
+    /// margins of each market are multiplied with (Bps); 0 for what the account did not hold.
     event Liquidation(
         bytes32 indexed account,
         uint256 indexed market,

@@ -365,13 +365,14 @@ contract PerpLiquidation is PerpCore {
     function _snapshot(bytes32 account) private view returns (int256[] memory words, uint256[] memory prices) {
         uint256 markets = _markets.length;
         words = new int256[](1 + 2 * markets + _collaterals.length);
-        prices = new uint256[](markets + _collaterals.length);
+        prices = new uint256[](2 * markets + _collaterals.length);
         words[0] = _accounts[account].cash;
         for (uint256 id; id < markets; ++id) {
             Position storage p = _positions[account][id];
             if (p.size == 0) continue;
             MarketState memory s = _stateNow(id);
             prices[id] = s.markWad;
+            prices[markets + _collaterals.length + id] = s.marginScaleBps;
             words[1 + 2 * id] = p.size;
             words[2 + 2 * id] =
                 p.cost + PerpMath.fundingUp(p.size, s.fundingIndexWad, p.fundingIndexWad, _valueScale);
