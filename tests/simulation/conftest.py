@@ -237,9 +237,7 @@ def small() -> SimpleNamespace:
     )
 
 
-@pytest.fixture
-def passes():
-    """Makes a `Pass` on an engine that is closed after the test."""
+def _open_passes():
     opened: list[Engine] = []
 
     def make(scenario: Scenario, seed: int = 1, engine: Engine | None = None) -> Pass:
@@ -249,3 +247,15 @@ def passes():
     yield make
     for engine in opened:
         engine.close()
+
+
+@pytest.fixture
+def passes():
+    """Makes a `Pass` on an engine that is closed after the test."""
+    yield from _open_passes()
+
+
+@pytest.fixture(scope="module")
+def passes_of_module():
+    """Makes a `Pass` on an engine that is closed after the module."""
+    yield from _open_passes()

@@ -1,0 +1,99 @@
+"""DECLARED_GAS measured again: the fall of black-thursday's first crash on py-evm."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+
+import pytest
+
+from harness.engine import open_engine
+from harness.orders import DECLARED_GAS
+from harness.recorder import Recorder
+from harness.scenario import Bid, Governor, Guardian, PositionRow, Positions, load_scenario
+from harness.scenario import checked as checked_scenario
+
+#: Two hours around 10:15 on 12 March, in which ETH falls by a quarter, and by another that is added
+#: so that debts outgrow their collateral. Few accounts, so that it is short, nearer to the edge,
+#: and more of them act. The market has two assets, as there.
+CRASH = [
+    'clock.start="2020-03-12T09:50:00Z"',
+    "clock.blocks=26",
+    "asset.ETH.price.shock=[{at_s=4200, factor=0.7}]",
+    "block_space.background_bid_gwei=[]",
+    "population.large.count=4",
+    "population.large.size.total_debt_usd=2e6",
+    "population.large.response.top_up_bps=5000",
+    "population.large.response.deleverage_bps=5000",
+    "population.large.response.cash_in=debt",
+    "population.large.response.call_health_factor=1.3",
+    "population.large.response.target_health_factor=1.4",
+    "population.large.health.scale=0.9",
+    "population.large-safe.count=1",
+    "population.large-safe.size.total_debt_usd=1e6",
+    "population.retail.count=12",
+    "population.retail.size.total_debt_usd=2e6",
+    "population.retail.response.top_up_bps=4000",
+    "population.retail.response.deleverage_bps=4000",
+    "population.retail.response.call_health_factor=1.3",
+    "population.retail.response.target_health_factor=1.4",
+    "population.retail.response.latency_blocks=[1, 4]",
+    "population.retail.health.scale=0.7",
+    "agent.default-keeper.count=1",
+    "agent.adaptive-keeper.count=1",
+    "agent.arbitrageur.count=2",
+]
+
+
+@pytest.fixture(scope="module")
+def measured(passes_of_module):
+    """Gas of every transaction by action."""
+    crash = load_scenario("black-thursday", CRASH)
+    stewards = (
+        Guardian("guardian", "aave", "ETH", fall_bps=3500, pause_s=300, bid=Bid()),
+        Governor("governor", "aave", "ETH", steps=((500, 8400), (1500, 8500)), bid=Bid()),
+    )
+    late = Positions(
+        "late", "aave", tuple(PositionRow((("ETH", 100.0),), (("DAI", 1e4),)) for _ in range(3))
+    )
+    scenario = checked_scenario(
+        dataclasses.replace(
+            crash,
+            agents=(*crash.agents, *stewards),
+            populations=(*crash.populations, late),
+        )
+    )
+    used: dict[str, list[int]] = defaultdict(list)
+    kept = Recorder.executed
+
+    def executed(self, index, block, receipts, top, chosen):
+        kept(self, index, block, receipts, top, chosen)
+        for entry, receipt in zip(top, receipts, strict=False):
+            used[entry.action].append(receipt.gas_used)
+        first = len(receipts) - len(chosen.included)
+        for order, receipt in zip(chosen.included, receipts[first:], strict=True):
+            used[order.action].append(receipt.gas_used)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Recorder, "executed", executed)
+        trace = passes_of_module(scenario, 2, open_engine("py-evm")).simulate()
+    return used, trace
+
+
+def test_every_action_declares_the_most_it_used(measured) -> None:
+    used, _ = measured
+    assert {action: -(-max(gas) // 1000) * 1000 for action, gas in used.items()} == DECLARED_GAS
+
+
+def test_the_measured_market_is_in_a_crash(measured) -> None:
+    """What costs the most has happened: full and partial liquidations, bad debt, failures late in
+    a transaction, and first and later transactions of the same account."""
+    used, trace = measured
+    assert min(len(gas) for gas in used.values()) >= 2
+    assert trace.bad_debts
+    assert {row.status for row in trace.transactions if row.action == "liquidate"} >= {
+        "succeeded",
+        "reverted",
+    }
+    reasons = {row.reason.split("(")[0] for row in trace.transactions if row.status == "reverted"}
+    assert "Unprofitable" in reasons
