@@ -51,7 +51,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="harness",
         description="A crash-test rig for on-chain liquidations.",
-        epilog="example: harness run black-thursday --seed 7",
+        epilog="example:\n  harness run black-thursday --seed 7",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"harness {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -63,8 +64,8 @@ def build_parser() -> argparse.ArgumentParser:
         commands,
         "run",
         _run,
-        "run a scenario and its twin without feedback",
-        "harness run black-thursday --seed 7 --set asset.ETH.external.depth_2pct_usd=1e6",
+        "run a scenario, and its twin in which forced sales move no price",
+        "harness run black-thursday --set asset.ETH.external.depth_2pct_usd=1e6",
     )
     running.add_argument("scenario", help="a name from `harness list scenarios`, or a TOML file")
     running.add_argument(
@@ -81,7 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
         "compare",
         _compare,
         "run a scenario as it is and with remedies, over the same seeds",
-        "harness compare black-thursday --mitigations price-breaker+grace,depth-cap --seeds 5",
+        "harness compare black-thursday --mitigations grace+depth-cap,depth-cap --seeds 5",
     )
     comparing.add_argument("scenario", help="a name from `harness list scenarios`, or a TOML file")
     comparing.add_argument(
@@ -128,7 +129,11 @@ def _command(
     commands: Any, name: str, action: Callable[..., int], text: str, example: str
 ) -> argparse.ArgumentParser:
     made: argparse.ArgumentParser = commands.add_parser(
-        name, help=text, description=text, epilog=f"example: {example}"
+        name,
+        help=text,
+        description=text,
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,  # an example is pasted whole
     )
     made.set_defaults(action=action)
     return made

@@ -29,14 +29,14 @@ def test_the_distribution_has_the_packages_version() -> None:
     assert installed == harness.__version__
 
 
-@pytest.mark.parametrize("name", [(), ("run",), ("verify",), ("list",)])
+@pytest.mark.parametrize("name", [(), ("run",), ("verify",), ("list",), ("report",), ("compare",)])
 def test_help_has_an_example_and_fits(
     name: tuple[str, ...], cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     outcome = cli(*name, "--help")
     assert outcome.code == 0
-    assert "example: harness" in outcome.out
+    assert "example:\n  harness" in outcome.out
     assert max(map(len, outcome.out.splitlines())) <= 80
 
 
