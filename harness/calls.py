@@ -35,6 +35,8 @@ class CallBook:
     def update(self, block: int, called: Iterable[int]) -> None:
         """Opens and ends episodes: ``called`` are all accounts below their call level now."""
         now = set(called)
+        if now == self.open.keys():
+            return
         for account in [account for account in self.open if account not in now]:
             episode = self.open.pop(account)
             episode.ended = block

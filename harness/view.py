@@ -20,6 +20,7 @@ from harness.protocols.pooled_lending import (
     NO_CAP,
     WAD,
     AssetState,
+    Floats,
     Holding,
     PooledLendingVenue,
     Quote,
@@ -60,12 +61,15 @@ class Hop(NamedTuple):
 class _Watch:
     """Tells whether any account can have crossed a bound since the last scan.
 
-    With m the smallest ratio of weighted collateral to weighted debt at the scan, no account's
-    ratio is below m x (least growth of a collateral weight) / (largest growth of a debt weight).
+    A scan gives ratios of weighted collateral to weighted debt, with the bound at 1. Since then no
+    ratio has fallen by more than (least growth of a collateral weight) / (largest growth of a debt
+    weight), nor risen by more than the reverse. While neither the lowest ratio above the bound nor
+    the highest below can have come to it, another scan would find the same accounts.
     """
 
     def __init__(self) -> None:
-        self._least = 0.0
+        self._above = 0.0
+        self._below = 0.0
         self._supply: list[float] = []
         self._borrow: list[float] = []
 
@@ -84,21 +88,24 @@ class _Watch:
             ],
         )
 
-    def clear(self, states: Sequence[AssetState], prices: Sequence[int]) -> bool:
-        """Whether every account is certainly above 1 without another scan."""
-        if self._least <= 1.0 or 0 in self._supply:
+    def steady(self, states: Sequence[AssetState], prices: Sequence[int]) -> bool:
+        """Whether every account is certainly on the side of its bound where the scan found it."""
+        if self._above <= 1.0 or 0 in prices or 0 in self._supply:
             return False
         supply, borrow = self._weights(states, prices)
-        fall = min(now / then for now, then in zip(supply, self._supply, strict=True))
-        rise = max(now / then for now, then in zip(borrow, self._borrow, strict=True))
-        return self._least * fall / rise > 1.000001
+        supply = [now / then for now, then in zip(supply, self._supply, strict=True)]
+        borrow = [now / then for now, then in zip(borrow, self._borrow, strict=True)]
+        fall, rise = min(supply) / max(borrow), max(supply) / min(borrow)
+        return self._above * fall > 1.000001 and self._below * rise < 0.999999
 
-    def scanned(self, least: float, states: Sequence[AssetState], prices: Sequence[int]) -> None:
-        self._least = least
+    def scanned(self, ratios: Floats, states: Sequence[AssetState], prices: Sequence[int]) -> None:
+        below = ratios < 1
+        self._above = float(ratios[~below].min(initial=np.inf))
+        self._below = float(ratios[below].max(initial=0.0))
         self._supply, self._borrow = self._weights(states, prices)
 
     def forget(self) -> None:
-        self._least = 0.0
+        self._above = 0.0
 
 
 class VenueState:
@@ -116,7 +123,11 @@ class VenueState:
             [position.call_health_factor / WAD for position in venue.positions]
         )
         self._health_watch = _Watch()
-        self._short_watch = _Watch()
+        #: at external and at the market's own prices, with the accounts that may have a shortfall
+        self._short_watches = (_Watch(), _Watch())
+        self._short: list[list[int]] = [[], []]
+        #: accounts below 1 by what their liquidation may earn in USD, the largest first
+        self._ranking: tuple[list[int], Floats] | None = None
         #: quotes read at these prices of accounts untouched since
         self._quotes: dict[int, Quote] = {}
         self._quoted_at: list[int] = []
@@ -133,7 +144,8 @@ class VenueState:
         if touched:
             self.venue.refresh(self._engine, touched)
             self._health_watch.forget()
-            self._short_watch.forget()
+            for watch in self._short_watches:
+                watch.forget()
         self.states = self.venue.states(self._engine)
         self.oracle_prices = [state.price_wad for state in self.states]
         if self.oracle_prices != self._quoted_at:
@@ -146,7 +158,8 @@ class VenueState:
             self._thresholds = self.venue.thresholds_bps
             self._quotes.clear()
             self._health_watch.forget()
-        if not self._health_watch.clear(self.states, self.oracle_prices):
+        self._ranking = None
+        if not self._health_watch.steady(self.states, self.oracle_prices):
             self._scan(index)
         return touched
 
@@ -164,27 +177,35 @@ class VenueState:
             called[number] = factor < self.venue.positions[number].call_health_factor
         since = self.unhealthy_since
         below = np.flatnonzero(unhealthy).tolist()
-        self.unhealthy_since = {number: since.get(number, index) for number in below}
+        if below != list(since):
+            self.unhealthy_since = {number: since.get(number, index) for number in below}
         if 0 in self.oracle_prices:
             # what nobody can value is as it was last known
             known = list(self.calls.open)
             called[known] |= self.venue.unpriced(self.oracle_prices)[known]
         self.calls.update(index, np.flatnonzero(called).tolist())
-        least = float(ratio.min()) if ratio.size else np.inf
-        self._health_watch.scanned(least, self.states, self.oracle_prices)
+        ratios = np.concatenate((health, ratio))
+        self._health_watch.scanned(ratios, self.states, self.oracle_prices)
+
+    def _ranked(self) -> tuple[list[int], Floats]:
+        if self._ranking is None:
+            below = list(self.unhealthy_since)
+            gains = self.venue.most_gain(below, self.states, self.oracle_prices)
+            order = np.argsort(-gains, kind="stable")
+            self._ranking = [below[i] for i in order], gains[order]
+        return self._ranking
 
     def quotes(self, least_usd: float, most: int) -> list[Quote]:
         """Exact quotes of accounts that can be liquidated now: those whose liquidation may earn
         the most, ``least_usd`` or more, at least ``most`` of them if there are. An account is read
         again when a price or its position has changed."""
-        below = list(self.unhealthy_since)
-        if not below:
+        if not self.unhealthy_since:
             return []
-        gains = self.venue.most_gain(below, self.states, self.oracle_prices)
-        ranked = [below[i] for i in np.argsort(-gains, kind="stable") if gains[i] >= least_usd]
+        ranked, gains = self._ranked()
+        worthwhile = int(np.count_nonzero(gains >= least_usd))
         found: list[Quote] = []
-        for start in range(0, len(ranked), most):
-            chosen = ranked[start : start + most]
+        for start in range(0, worthwhile, most):
+            chosen = ranked[start : min(start + most, worthwhile)]
             unread = [number for number in chosen if number not in self._quotes]
             if unread:
                 for quote in self.venue.quotes(self._engine, unread):
@@ -222,21 +243,20 @@ class VenueState:
     def shortfalls(self, external_wad: Sequence[int]) -> tuple[Shortfall, int]:
         """Market and liquidation shortfall at external prices, and the market's shortfall at its
         own prices (0 while it refuses a feed), in USD WAD."""
-        outside = self._shortfall(external_wad)
+        outside = self._shortfall(0, external_wad)
         if 0 in self.oracle_prices:
             return outside, 0
         if list(external_wad) == self.oracle_prices:
             return outside, outside.market
-        return outside, self._shortfall(self.oracle_prices).market
+        return outside, self._shortfall(1, self.oracle_prices).market
 
-    def _shortfall(self, prices: Sequence[int]) -> Shortfall:
-        if self._short_watch.clear(self.states, prices):
-            return Shortfall(0, 0)
-        cover = self.venue.cover(self.states, prices)
-        least = float(cover.min()) if cover.size else np.inf
-        self._short_watch.scanned(least, self.states, prices)
-        candidates = np.flatnonzero(cover < 1 + 1e-9).tolist()
-        return self.venue.shortfall(self._engine, candidates, prices)
+    def _shortfall(self, which: int, prices: Sequence[int]) -> Shortfall:
+        watch = self._short_watches[which]
+        if not watch.steady(self.states, prices):
+            cover = self.venue.cover(self.states, prices)
+            watch.scanned(cover, self.states, prices)
+            self._short[which] = np.flatnonzero(cover < 1 + 1e-9).tolist()
+        return self.venue.shortfall(self._engine, self._short[which], prices)
 
 
 class View:
@@ -283,13 +303,17 @@ class View:
             [contract.address for contract in world.feeds.values()],
             [pool.contract.address for pool in world.pools.values()],
         )
-        self._balances: dict[tuple[bytes, bytes], int] = {}
+        #: balances read in this block, by token; whom was asked for in it, and in the one before
+        self._balances: dict[bytes, dict[bytes, int]] = {}
+        self._asked: dict[bytes, dict[bytes, None]] = {}
+        self._asked_before: dict[bytes, dict[bytes, None]] = {}
 
     def update(self, index: int, timestamp: int, receipts: Sequence[Receipt]) -> set[str]:
         """Moves on to the state after a block. Returns the names of the venues it touched."""
         self.index, self.timestamp = index, timestamp
         self.background_bid = self.scenario.block_space.background_bid_wei(self.seconds)
         self._balances.clear()
+        self._asked, self._asked_before = {}, self._asked
         self._read_world(index)
         return {name for name, venue in self.venues.items() if venue.update(index, receipts)}
 
@@ -352,22 +376,26 @@ class View:
 
     def balances(self, symbol: str, holders: Iterable[bytes]) -> list[int]:
         """Token balances; each is read from the chain once a block."""
-        return self._held(self._world.tokens[symbol].address, holders)
+        return self._held(self._world.tokens[symbol].address, tuple(holders))
 
     def fee_balance(self, payer: bytes) -> int:
         """What the fee ledger holds for a sender."""
-        return self._held(self._world.fee_ledger.address, [payer])[0]
+        return self._held(self._world.fee_ledger.address, (payer,))[0]
 
-    def _held(self, token: bytes, holders: Iterable[bytes]) -> list[int]:
-        wanted = list(holders)
-        unread = [holder for holder in wanted if (token, holder) not in self._balances]
-        if unread:
+    def _held(self, token: bytes, holders: Sequence[bytes]) -> list[int]:
+        """Balances of a token. Who was asked for in the last block is read along in the same call,
+        since agents ask for the same purses block after block."""
+        known = self._balances.setdefault(token, {})
+        self._asked.setdefault(token, {}).update(dict.fromkeys(holders))
+        if not all(holder in known for holder in holders):
+            wanted = dict.fromkeys((*holders, *self._asked_before.pop(token, ())))
+            unread = [holder for holder in wanted if holder not in known]
             lens = self._world.lens
             data = self._engine.call(lens.address, lens.encode("balances", token, unread))
             for place, holder in enumerate(unread):
                 at = (2 + place) * WORD
-                self._balances[token, holder] = int.from_bytes(data[at : at + WORD], "big")
-        return [self._balances[token, holder] for holder in wanted]
+                known[holder] = int.from_bytes(data[at : at + WORD], "big")
+        return [known[holder] for holder in holders]
 
     # --- time ----------------------------------------------------------------------------
 

@@ -7,10 +7,12 @@ factor h is met by adding (h D - A) / threshold of collateral, by repaying D - A
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.agents.base import Context, OrderMaker
 from harness.orders import Order
 from harness.population import Position
-from harness.protocols.pooled_lending import BPS, WAD
+from harness.protocols.pooled_lending import BPS, WAD, Holding
 from harness.scenario import Borrowers, Positions
 from harness.view import VenueState, View
 
@@ -49,8 +51,10 @@ class BorrowerAgent:
             if (
                 position.action == "nothing"
                 or number in self._broke
-                or (self.name, str(number)) in view.mempool
                 or view.next_block < called.block + position.latency_blocks
+                # nothing can be withdrawn from an unhealthy account
+                or (position.action == "deleverage" and number in venue.unhealthy_since)
+                or (self.name, str(number)) in view.mempool
             ):
                 continue
             order = self._answer(view, venue, number, position)
@@ -75,11 +79,12 @@ class BorrowerAgent:
         if missing <= 0:
             return None
         if position.action == "top-up":
-            return self._top_up(view, venue, number, position, owed, secured, missing)
+            return self._top_up(view, venue, number, position, holdings, owed, secured, missing)
         if not holdings[collateral_asset].threshold_usd:
             return None
+        pair = (collateral_asset, debt_asset)
         return self._deleverage(
-            view, venue, number, position, (collateral_asset, debt_asset), owed, secured, missing
+            view, venue, number, position, holdings, pair, owed, secured, missing
         )
 
     def _maker(self, number: int, position: Position) -> OrderMaker:
@@ -95,6 +100,7 @@ class BorrowerAgent:
         venue: VenueState,
         number: int,
         position: Position,
+        holdings: Sequence[Holding],
         owed: int,
         secured: int,
         missing: int,
@@ -109,7 +115,7 @@ class BorrowerAgent:
                 return None
             unit = 10 ** venue.venue.decimals[place]
             cash = view.balances(symbol, [sender])[0]
-            holding = venue.holdings(number)[place]
+            holding = holdings[place]
             token = self._world.tokens[symbol].address
             if holding.debt:
                 needed_usd = owed - secured * WAD // position.target_health_factor
@@ -133,6 +139,7 @@ class BorrowerAgent:
         venue: VenueState,
         number: int,
         position: Position,
+        holdings: Sequence[Holding],
         pair: tuple[int, int],
         owed: int,
         secured: int,
@@ -145,7 +152,7 @@ class BorrowerAgent:
         wanted = missing * BPS // (position.target_health_factor * BPS // WAD - threshold)
         worth = min(free, wanted)
         unit = 10 ** venue.venue.decimals[collateral]
-        held = venue.holdings(number)[collateral].claims
+        held = holdings[collateral].claims
         amount = min(held, worth * unit // venue.oracle_prices[collateral])
         if amount <= 0:
             return None

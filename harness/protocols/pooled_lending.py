@@ -159,6 +159,7 @@ class PooledLendingVenue:
         self._bonuses = np.array([1 + a.liquidation_bonus_bps / BPS for a in spec.assets])
         self._claims: Floats = np.zeros((len(self.accounts), len(self.assets)))
         self._debts: Floats = np.zeros((len(self.accounts), len(self.assets)))
+        self._valued: tuple[tuple[object, ...], tuple[Floats, Floats]] | None = None
         #: exact scaled words by account and asset, and their sums by asset
         self._scaled = [0] * (len(self.accounts) * len(self.assets))
         self._scaled_sums = [0] * len(self.assets)
@@ -212,6 +213,7 @@ class PooledLendingVenue:
         chosen = list(range(len(self.accounts)) if numbers is None else sorted(numbers))
         if not chosen:
             return
+        self._valued = None
         data = self._ask(engine, "scaledPositions", chosen)
         self._keep_sums(chosen, _words(data))
         claims, debts = _halves(data)
@@ -293,7 +295,7 @@ class PooledLendingVenue:
 
     def position_words(self, number: int, states: Sequence[AssetState]) -> tuple[int, ...]:
         """An account's balances (claims << 128 | debt) from the cache, good to about 15 digits."""
-        claims, debts = self._claims[number], self._debts[number]
+        claims, debts = self._claims[number].tolist(), self._debts[number].tolist()
         return tuple(
             int(claims[i] * (state.supply_index / RAY)) << 128
             | int(debts[i] * (state.borrow_index / RAY))
@@ -377,10 +379,16 @@ class PooledLendingVenue:
     def _usd(
         self, states: Sequence[AssetState], prices_wad: Sequence[int]
     ) -> tuple[Floats, Floats]:
+        """Claims and debts of all accounts in USD; the last answer is kept until a refresh."""
+        key = (*prices_wad, *[(state.supply_index, state.borrow_index) for state in states])
+        if self._valued is not None and self._valued[0] == key:
+            return self._valued[1]
         prices = np.array([price / WAD for price in prices_wad]) / self._units
         supply = prices * np.array([state.supply_index / RAY for state in states])
         borrow = prices * np.array([state.borrow_index / RAY for state in states])
-        return self._claims * supply, self._debts * borrow
+        valued = self._claims * supply, self._debts * borrow
+        self._valued = key, valued
+        return valued
 
 
 def deploy_pooled_lending(
