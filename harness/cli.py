@@ -82,7 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
         "compare",
         _compare,
         "run a scenario as it is and with remedies, over the same seeds",
-        "harness compare black-thursday --mitigations grace+depth-cap,depth-cap --seeds 5",
+        "harness compare black-thursday --mitigations price-breaker+grace,depth-cap",
     )
     comparing.add_argument("scenario", help="a name from `harness list scenarios`, or a TOML file")
     comparing.add_argument(
