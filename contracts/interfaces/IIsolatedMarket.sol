@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IERC20} from "./IERC20.sol";
+import {IFlashBorrower} from "./IFlashBorrower.sol";
 import {IPriceFeed} from "./IPriceFeed.sol";
 
 /// @title An isolated lending market: one collateral, one debt, nobody in charge
@@ -66,7 +67,14 @@ interface IIsolatedMarket {
     event Repay(address indexed payer, address indexed account, uint256 assets, uint256 shares);
     event SupplyCollateral(address indexed payer, address indexed account, uint256 assets);
     event WithdrawCollateral(address indexed account, address indexed to, uint256 assets);
-    event FlashLoan(address indexed borrower, address indexed token, uint256 assets);
+    /// @param fee Always 0.
+    event FlashLoan(
+        address indexed asset,
+        address indexed borrower,
+        address indexed initiator,
+        uint256 assets,
+        uint256 fee
+    );
 
     /// @notice An account was liquidated.
     /// @param repaidAssets Debt the liquidator paid.
@@ -161,9 +169,9 @@ interface IIsolatedMarket {
 
     // ---- Anybody
 
-    /// @notice Lends any amount the contract holds of either token, free, until the end of the call: calls the
-    /// caller back (IFlashLoanCallee), then pulls the tokens.
-    function flashLoan(IERC20 token, uint256 assets, bytes calldata data) external;
+    /// @notice Lends any amount the contract holds of either token, free, until the end of the call: sends it to
+    /// `borrower`, calls it (IFlashBorrower, with a fee of 0), then pulls it back from there.
+    function flashLoan(IFlashBorrower borrower, address asset, uint256 assets, bytes calldata data) external;
 
     /// @notice Charges interest up to now. Every function above does so first, but for supplyCollateral and
     /// flashLoan, which it does not touch.

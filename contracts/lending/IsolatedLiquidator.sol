@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {IERC20} from "../interfaces/IERC20.sol";
 import {IForcedTradeRouter} from "../interfaces/IForcedTradeRouter.sol";
-import {IIsolatedLiquidationCallee} from "../interfaces/IIsolatedCallbacks.sol";
+import {IIsolatedLiquidationCallee} from "../interfaces/IIsolatedLiquidationCallee.sol";
 import {IIsolatedLiquidator} from "../interfaces/IIsolatedLiquidator.sol";
 import {IIsolatedMarket} from "../interfaces/IIsolatedMarket.sol";
 import {SafeTransfer} from "../libraries/SafeTransfer.sol";

@@ -2,7 +2,8 @@
 pragma solidity 0.8.37;
 
 import {IERC20} from "../interfaces/IERC20.sol";
-import {IFlashLoanCallee, IIsolatedLiquidationCallee} from "../interfaces/IIsolatedCallbacks.sol";
+import {IFlashBorrower} from "../interfaces/IFlashBorrower.sol";
+import {IIsolatedLiquidationCallee} from "../interfaces/IIsolatedLiquidationCallee.sol";
 import {IIsolatedMarket} from "../interfaces/IIsolatedMarket.sol";
 import {FeedReader} from "../libraries/FeedReader.sol";
 import {InterestRateModel} from "../libraries/InterestRateModel.sol";
@@ -239,12 +240,12 @@ contract IsolatedMarket is IIsolatedMarket {
 
     // ---- Anybody
 
-    function flashLoan(IERC20 token, uint256 assets, bytes calldata data) external {
+    function flashLoan(IFlashBorrower borrower, address asset, uint256 assets, bytes calldata data) external {
         if (assets == 0) revert ZeroAmount();
-        emit FlashLoan(msg.sender, address(token), assets);
-        token.safeTransfer(msg.sender, assets);
-        IFlashLoanCallee(msg.sender).onFlashLoan(address(token), assets, data);
-        token.safeTransferFrom(msg.sender, address(this), assets);
+        emit FlashLoan(asset, address(borrower), msg.sender, assets, 0);
+        IERC20(asset).safeTransfer(address(borrower), assets);
+        borrower.onFlashLoan(msg.sender, asset, assets, 0, data);
+        IERC20(asset).safeTransferFrom(address(borrower), address(this), assets);
     }
 
     function accrueInterest() external {

@@ -2,17 +2,18 @@
 pragma solidity 0.8.37;
 
 import {IERC20} from "../interfaces/IERC20.sol";
-import {IFlashLoanCallee, IIsolatedLiquidationCallee} from "../interfaces/IIsolatedCallbacks.sol";
+import {IFlashBorrower} from "../interfaces/IFlashBorrower.sol";
+import {IIsolatedLiquidationCallee} from "../interfaces/IIsolatedLiquidationCallee.sol";
 import {IIsolatedMarket} from "../interfaces/IIsolatedMarket.sol";
 
 /// @title IsolatedCallee
 /// @notice Calls an isolated market and, called back by it, makes one call it was told to make beforehand.
-contract IsolatedCallee is IIsolatedLiquidationCallee, IFlashLoanCallee {
+contract IsolatedCallee is IIsolatedLiquidationCallee, IFlashBorrower {
     address public target;
     bytes public order;
 
-    /// @notice Kind, amounts and own balance at the moment of the call back.
-    event CalledBack(address token, uint256 repaid, uint256 assets, uint256 balance);
+    /// @notice The token received, what is to be paid for it (of a flash loan the fee), and own balance.
+    event CalledBack(address token, uint256 due, uint256 assets, uint256 balance);
 
     error OrderFailed(bytes reason);
 
@@ -32,8 +33,8 @@ contract IsolatedCallee is IIsolatedLiquidationCallee, IFlashLoanCallee {
         if (target != address(0)) _call(target, order);
     }
 
-    function onFlashLoan(address token, uint256 assets, bytes calldata) external {
-        emit CalledBack(token, 0, assets, IERC20(token).balanceOf(address(this)));
+    function onFlashLoan(address, address asset, uint256 assets, uint256 fee, bytes calldata) external {
+        emit CalledBack(asset, fee, assets, IERC20(asset).balanceOf(address(this)));
         if (target != address(0)) _call(target, order);
     }
 

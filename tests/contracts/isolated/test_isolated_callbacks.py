@@ -37,18 +37,23 @@ def _act(chain: Chain, callee: Contract, target: Contract, function: str, *args:
     return chain.send(ME, callee, "act", target.address, target.encode(function, *args))
 
 
+def loan(callee: Contract, token: Contract, amount: int) -> tuple[Any, ...]:
+    """A flash loan to the callee."""
+    return ("flashLoan", callee.address, token.address, amount, b"")
+
+
 def test_a_flash_loan_of_everything_costs_nothing(
     chain: Chain, isolated: Any, callee: Contract
 ) -> None:
     isolated.add_collateral("alice", 7 * WAD)
     for token, amount in ((isolated.debt, 1_000_000 * WAD), (isolated.collateral, 7 * WAD)):
-        receipt = _act(chain, callee, isolated.market, "flashLoan", token.address, amount, b"")
+        receipt = _act(chain, callee, isolated.market, *loan(callee, token, amount))
         (event,) = callee.events(receipt.logs, "CalledBack")
-        assert (event["assets"], event["balance"]) == (amount, amount)
+        assert (event["due"], event["assets"], event["balance"]) == (0, amount, amount)
         assert chain.balance(token, isolated.market) == amount
         assert chain.balance(token, callee) == 0
         with pytest.raises(Reverted):
-            _act(chain, callee, isolated.market, "flashLoan", token.address, amount + 1, b"")
+            _act(chain, callee, isolated.market, *loan(callee, token, amount + 1))
 
 
 def test_a_flash_loan_that_is_not_returned_is_refused(
@@ -56,9 +61,9 @@ def test_a_flash_loan_that_is_not_returned_is_refused(
 ) -> None:
     _order(chain, callee, isolated.debt, "transfer", ME, 1)
     with chain.reverts("OrderFailed"):
-        _act(chain, callee, isolated.market, "flashLoan", isolated.debt.address, WAD, b"")
+        _act(chain, callee, isolated.market, *loan(callee, isolated.debt, WAD))
     chain.mint(isolated.debt, callee.address, 1)
-    _act(chain, callee, isolated.market, "flashLoan", isolated.debt.address, WAD, b"")
+    _act(chain, callee, isolated.market, *loan(callee, isolated.debt, WAD))
     assert chain.balance(isolated.debt, ME) == 1
 
 
@@ -66,7 +71,7 @@ def test_a_loan_cannot_be_repaid_with_itself(chain: Chain, isolated: Any, callee
     """Supplying what was lent leaves the loan owed: the market counts, it does not look."""
     _order(chain, callee, isolated.market, "supply", WAD, 0, ME)
     with chain.reverts("OrderFailed"):
-        _act(chain, callee, isolated.market, "flashLoan", isolated.debt.address, WAD, b"")
+        _act(chain, callee, isolated.market, *loan(callee, isolated.debt, WAD))
 
 
 def test_collateral_comes_before_the_debt_is_pulled(
@@ -84,7 +89,7 @@ def test_collateral_comes_before_the_debt_is_pulled(
     receipt = _act(chain, callee, isolated.market, *call)
     (event,) = callee.events(receipt.logs, "CalledBack")
     (done,) = isolated.market.events(receipt.logs, "Liquidate")
-    assert event["repaid"] == done["repaidAssets"] == 1_700 * WAD
+    assert event["due"] == done["repaidAssets"] == 1_700 * WAD
     assert event["assets"] == event["balance"] == done["seizedAssets"]
     assert chain.balance(isolated.debt, callee) == 0
 

@@ -142,7 +142,7 @@ def test_exactly_one_amount_is_given(isolated: Any, chain: Chain) -> None:
         with chain.reverts("ZeroAmount"):
             isolated.send("alice", *call)
     with chain.reverts("ZeroAmount"):
-        isolated.send("alice", "flashLoan", isolated.debt.address, 0, b"")
+        isolated.send("alice", "flashLoan", alice, isolated.debt.address, 0, b"")
 
 
 def test_a_healthy_account_cannot_be_liquidated(isolated: Any, chain: Chain) -> None:

@@ -8,10 +8,3 @@ interface IIsolatedLiquidationCallee {
     /// @param data What the callee passed to `liquidate`.
     function onIsolatedLiquidation(uint256 repaidAssets, uint256 seizedAssets, bytes calldata data) external;
 }
-
-/// @title Receiver of a flash loan
-interface IFlashLoanCallee {
-    /// @notice Called by the market after it has sent `assets` of `token` and before it pulls them back.
-    /// @param data What the callee passed to `flashLoan`.
-    function onFlashLoan(address token, uint256 assets, bytes calldata data) external;
-}
