@@ -209,8 +209,9 @@ class VenueState:
             unread = [number for number in chosen if number not in self._quotes]
             if unread:
                 for quote in self.venue.quotes(self._engine, unread):
-                    self._quotes[quote.account] = quote
-            found += [quote for quote in map(self._quotes.__getitem__, chosen) if quote.max_repay]
+                    if quote.max_repay:  # what is refused now may be allowed after a pause
+                        self._quotes[quote.account] = quote
+            found += [self._quotes[number] for number in chosen if number in self._quotes]
             if len(found) >= most:
                 break
         return found

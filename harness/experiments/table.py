@@ -20,10 +20,19 @@ LABELS = {
 
 
 def number(value: float, figure: str, *, sign: bool = False) -> str:
-    """A figure with as many digits as it is good for."""
+    """A figure with as many digits as it is good for; USD in thousands or millions if large."""
     plus = "+" if sign else ""
-    digits = 0 if figure.endswith("_usd") or figure == "time_to_recover" else 3
-    return f"{round(value, digits) + 0.0:{plus},.{digits}f}"
+    unit = ""
+    if figure.endswith("_usd"):
+        digits = 0
+        for name, size in (("M", 1e6), ("k", 1e4)):
+            if abs(value) >= size:
+                value, unit = value / (1e6 if name == "M" else 1e3), name
+                digits = 3 if name == "M" else 1
+                break
+    else:
+        digits = 0 if figure == "time_to_recover" else 3
+    return f"{round(value, digits) + 0.0:{plus},.{digits}f}{unit}"
 
 
 def comparison_table(comparison: Comparison) -> str:
@@ -36,7 +45,7 @@ def comparison_table(comparison: Comparison) -> str:
         for name in comparison.names:
             level = comparison.levels[name][figure]
             shown = "undefined" if level is None else number(level.mean, figure)
-            row = f"  {_short(name, 32):<32}{shown:>14}"
+            row = f"  {_short(name, 28):<28}{shown:>12}"
             if name != BASELINE:
                 row += f"  {_change(comparison.differences[name][figure], figure)}"
             lines.append(row.rstrip())
