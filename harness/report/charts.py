@@ -121,6 +121,7 @@ class TimeAxis:
     def __init__(self, times: Sequence[int]) -> None:
         self.times = times
         self.start = times[0]
+        self.single = len(times) == 1
         self.span = max(1, times[-1] - times[0])
 
     def share(self, epoch: float) -> float:
@@ -234,18 +235,14 @@ class TimeChart:
             kept = _thinned(upper)
             if len(kept) < len(upper):
                 kept = sorted({*kept, *_thinned(lower)})
-            forth = [self._point(scale, place, upper[place]) for place in kept]
-            back = [self._point(scale, place, lower[place]) for place in reversed(kept)]
-            shapes.append(
-                element(
-                    "path", d=f"M{' '.join(forth)} {' '.join(back)}Z", class_=f"area {area.style}"
-                )
-            )
+            forth = self._points(scale, upper, kept)
+            back = self._points(scale, lower, kept)[::-1]
+            outline = f"M{' '.join(forth)} {' '.join(back)}Z"
+            shapes.append(element("path", d=outline, class_=f"area {area.style}"))
         for line in self.lines:
+            known = [math.nan if value is None else value for value in line.values]
             path = "".join(
-                "M"
-                + " ".join(self._point(scale, place, _known(line.values[place])) for place in run)
-                for run in _runs(line.values)
+                f"M{' '.join(self._points(scale, known, run))}" for run in _runs(line.values)
             )
             shapes.append(element("path", d=path, class_=f"line {line.style}"))
         return element(
@@ -261,9 +258,16 @@ class TimeChart:
             preserveAspectRatio="none",
         )
 
-    def _point(self, scale: Scale, place: int, value: float) -> str:
-        x = _ACROSS * self.axis.share(self.axis.times[place])
-        return f"{_px(x)},{_px(self.height * (1 - scale.share(value)))}"
+    def _points(self, scale: Scale, values: Sequence[float], places: Sequence[int]) -> list[str]:
+        """Points of values at places; a single block goes flat from edge to edge."""
+        heights = [_px(self.height * (1 - scale.share(values[place]))) for place in places]
+        if self.axis.single:
+            return [f"0,{heights[0]}", f"{_ACROSS},{heights[0]}"]
+        times = [self.axis.times[place] for place in places]
+        return [
+            f"{_px(_ACROSS * self.axis.share(time))},{height}"
+            for time, height in zip(times, heights, strict=True)
+        ]
 
     def _lane(self, place: int, lane: Lane) -> Markup:
         y = self.height + _GAP + _LANE * place + _LANE / 2
@@ -279,11 +283,6 @@ class TimeChart:
         )
 
 
-def _known(value: float | None) -> float:
-    assert value is not None  # noqa: S101 - runs hold known values only
-    return value
-
-
 def _runs(values: Sequence[float | None]) -> list[list[int]]:
     """Places of unbroken stretches of a line, thinned out."""
     runs: list[list[int]] = [[]]
@@ -295,7 +294,7 @@ def _runs(values: Sequence[float | None]) -> list[list[int]]:
     found = []
     for run in runs:
         if run:
-            kept = _thinned([_known(values[place]) for place in run])
+            kept = _thinned([values[place] or 0.0 for place in run])
             found.append([run[0] + place for place in kept])
     return found
 

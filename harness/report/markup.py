@@ -6,6 +6,8 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
+_MANY = 8
+"""Columns beyond which a table is printed smaller."""
 _VOID = frozenset({"br", "col", "hr", "link", "meta"})
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 _LINK = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)]")
@@ -106,6 +108,7 @@ def table(
         element("tbody", join((row(cells) for cells in rows), "\n")),
         element("tfoot", row(foot)) if foot else None,
         id=identity,
+        class_="many" if len(head) > _MANY else None,
     )
     return element(
         "div",
