@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.report.charts import (
     Bar,
     Line,
@@ -238,14 +240,15 @@ def largest_positions(run: Run) -> Section:
     for row in run.liquidations:
         key = (row.venue, row.account)
         repaid[key] = repaid.get(key, 0.0) + row.repaid
+    alike = len({(*position.collateral, "", *position.debt) for position in shown}) == 1
     rows: list[list[Content]] = []
     for position in shown:
         key = (position.venue, position.account)
         rows.append(
             [
                 position.name,
-                f"{money(position.debt_before)} {'+'.join(position.debt)}",
-                f"{money(position.collateral_before)} {'+'.join(position.collateral)}",
+                join([money(position.debt_before), *_assets(position.debt, alike)]),
+                join([money(position.collateral_before), *_assets(position.collateral, alike)]),
                 _health(position.health_before),
                 _health(position.health_after),
                 money(position.debt_after),
@@ -255,8 +258,10 @@ def largest_positions(run: Run) -> Section:
                 _RESPONSES.get(position.response, position.response),
             ]
         )
+    owed = f"; all owe {'+'.join(shown[0].debt)} against {'+'.join(shown[0].collateral)}"
     text = (
-        f"{plural(len(shown), 'account')} of {count(len(owing))}, with {share:.0%} of all debt. "
+        f"{plural(len(shown), 'account')} of {count(len(owing))}, with {share:.0%} of all debt"
+        f"{owed if alike else ''}. "
         "Values in USD at the feed's prices of the first and the last block."
     )
     head = (
@@ -282,6 +287,11 @@ def largest_positions(run: Run) -> Section:
 
 
 _RESPONSES = {"top-up": "adds collateral", "deleverage": "sells", "nothing": "does nothing"}
+
+
+def _assets(symbols: Sequence[str], alike: bool) -> list[str]:
+    """Which assets an amount is of, unless it is the same everywhere."""
+    return [] if alike else [f" {'+'.join(symbols)}"]
 
 
 def _health(value: float | None) -> str:

@@ -439,9 +439,9 @@ def _ratios(run: Run) -> Markup:
         notes.append(
             element(
                 "p",
-                "An amplification below 1 means that less was repaid with feedback than without: "
-                "sales at lower prices bring less, so that liquidators stay away or debt is "
-                "written off instead.",
+                "An amplification below 1 means that less was repaid with feedback than without, "
+                "as where lower prices leave liquidators no profit, or debt is written off "
+                "instead.",
                 class_="note",
             )
         )

@@ -237,6 +237,11 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ),
     ("Insolvency", "Bad debt and market shortfall together."),
     (
+        "Short of a liquidation, short at feed prices",
+        "The same sum with the liquidation bonus on top of the debt, and at the feeds' prices "
+        "instead of the outside ones.",
+    ),
+    (
         "Deficit",
         "What is missing in the market's books since it was written off, at the prices of the "
         "moment. Reserves of the asset cover it as far as they go; suppliers bear the rest.",
