@@ -11,10 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 __all__ = [
     "MODULE_INVARIANTS",
     "wrong_absorption",
+    "wrong_bid",
     "wrong_collateral_sale",
     "wrong_discount",
     "wrong_module_account",
+    "wrong_pool",
     "wrong_purchase",
+    "wrong_redistribution",
     "wrong_throttle",
 ]
 
@@ -31,6 +34,11 @@ MODULE_INVARIANTS: Mapping[str, str] = {
     "less than the ask price.",
     "ABS-2": "An absorbed account is left without debt, and with no more than its collateral's "
     "value x liquidation factor less its debt.",
+    "ENG-1": "In an English auction every bid beats the last by the least increase, or reaches the "
+    "tab; then every lot asked for is smaller by it.",
+    "STP-1": "What the stability pool's depositors can withdraw is no more than it has, in tokens "
+    "and in claims.",
+    "STP-2": "A liquidation by the stability pool leaves it without debt.",
 }
 """Each invariant's sentence, by ID."""
 
@@ -110,9 +118,48 @@ def wrong_collateral_sale(
 def wrong_absorption(
     *, credited: int, debt_after: int, credit_limit: int, debt_before: int
 ) -> str | None:
-    """ABS-2 for one ``Absorb`` event, base assets; ``credit_limit`` is value x liquidation factor."""
+    """ABS-2 for one ``Absorb`` event, base assets; ``credit_limit`` is value x factor."""
     if debt_after:
         return f"the account still owes {debt_after}"
     if credited > max(0, credit_limit - debt_before):
         return f"{credited} was credited of {credit_limit} less a debt of {debt_before}"
+    return None
+
+
+def wrong_bid(
+    *, bid_before: int, bid: int, lot_before: int, lot: int, tab: int, beg_wad: int
+) -> str | None:
+    """ENG-1 for one ``Bid`` event, base units; before the first bid ``bid_before`` is 0."""
+    if bid_before < tab:
+        if lot != lot_before or bid > tab or bid <= bid_before:
+            return f"a bid of {bid} for {lot} followed {bid_before} for {lot_before} of {tab}"
+        if bid != tab and bid * _WAD < bid_before * beg_wad:
+            return f"a bid of {bid} followed {bid_before}, too close"
+        return None
+    if bid != tab or lot >= lot_before or lot * beg_wad > lot_before * _WAD:
+        return f"a lot of {lot} for {bid} followed {lot_before} for {bid_before} of {tab}"
+    return None
+
+
+def wrong_pool(
+    *,
+    deposits: Iterable[int],
+    total_deposits: int,
+    token_balance: int,
+    gains: Iterable[int],
+    scaled_claims: int,
+) -> str | None:
+    """STP-1: ``deposits`` in debt assets and ``gains`` in scaled claims of every depositor."""
+    owed, gained = sum(deposits), sum(gains)
+    if not owed <= total_deposits <= token_balance:
+        return f"depositors have {owed} of {total_deposits}, the pool holds {token_balance}"
+    if gained > scaled_claims:
+        return f"depositors gained {gained} claims, the pool has {scaled_claims}"
+    return None
+
+
+def wrong_redistribution(*, scaled_debt: int) -> str | None:
+    """STP-2: the pool's scaled debt in the market, after any call."""
+    if scaled_debt:
+        return f"the pool owes {scaled_debt}"
     return None

@@ -79,7 +79,7 @@ def store(desk: Desk) -> Store:
 
 
 def ask(price: int) -> int:
-    """price (1 - SFPF (1 - LF)), WAD."""
+    """The ask price, price (1 - SFPF (1 - LF)), WAD."""
     return price * WAD * (BPS * BPS - STORE_FRONT * (BPS - FACTOR)) // BPS**2
 
 
