@@ -20,6 +20,7 @@ from typing import NamedTuple
 import pytest
 
 import harness
+from harness.engine import default_engine_name
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -90,6 +91,7 @@ def normalised(output: str) -> str:
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="the commands are for bash")
+@pytest.mark.skipif(default_engine_name() != "revm", reason="takes an hour without revm")
 def test_every_command_prints_what_the_readme_says(tmp_path: Path) -> None:
     write_files(tmp_path)
     variables = environment(tmp_path)

@@ -12,6 +12,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from harness.engine import default_engine_name
+
 from .conftest import CRASH, Cli, one_line, process
 
 PRICE = {"start", "low", "high", "end", "exogenous_low", "exogenous_high"}
@@ -137,6 +139,7 @@ def test_the_same_seed_gives_the_same_summary_in_another_process(cli: Cli, tmp_p
     assert other["digest"] != here["digest"]
 
 
+@pytest.mark.skipif(default_engine_name() != "revm", reason="takes half an hour without revm")
 def test_black_thursday_twice_gives_the_same_summary(cli: Cli) -> None:
     first = cli("run", "black-thursday", "--seed", 7, "--json").json()
     again = cli("run", "black-thursday", "--seed", 7, "--json").json()
