@@ -209,10 +209,15 @@ class Pass:
         """Fresh agents of the scenario."""
         return build_agents(Context(self.world, self.scenario, self.seed))
 
+    @property
+    def next_number(self) -> int:
+        """Chain number of the block after the run's last."""
+        return len(self._blocks) + 1 + self.scenario.clock.blocks
+
     def execute(self, sent: Transaction) -> Receipt:
         """One transaction in the block after the run's last."""
-        index = self.scenario.clock.blocks
-        block = Block(len(self._blocks) + 1 + index, self.scenario.clock.time(index), (sent,))
+        now = self.scenario.clock.time(self.scenario.clock.blocks)
+        block = Block(self.next_number, now, (sent,))
         (receipt,) = self.engine.execute(block)
         return receipt
 
