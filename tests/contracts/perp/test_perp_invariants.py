@@ -65,7 +65,7 @@ class Run:
             backstop=3_000,
             fee_vault=3_333,
             fee_insurance=3_333,
-            vault_floor=5_000_000 * USDC,
+            vault_floor=5_050_000 * USDC,
         )
         for symbol, price in START.items():
             rig.market(
@@ -168,7 +168,7 @@ class Run:
             size = -held.size * rng.choice([1, 1, 2]) // rng.choice([1, 2, 3])
         else:
             worth = signed(rig.lens_words("margins", [word])[0]) / USDC
-            notional = max(500, worth) * 16 ** rng.random()
+            notional = max(500, worth) * rng.choice([1, 4, 8, 13, 17, 19])
             size = rng.choice([1, -1]) * int(notional * WAD / self.prices[symbol])
         limit = MAX if size > 0 else 0
         return rig.send(self.owner(word), "trade", word, rig.id(symbol), size, limit, after=after)
@@ -178,7 +178,7 @@ class Run:
         symbol, unit = rng.choice([("USD", USDC), ("USD", USDC), ("WETH", 5e14), ("WBTC", 2500)])
         amount = int(5_000 ** rng.random() * unit) + 1
         word = rng.choice([*self.words, rig.word("insurance")])
-        if word == rig.word("insurance") and symbol == "USD":
+        if word == rig.word("insurance") and symbol == "USD" and rng.random() < 0.3:
             amount *= 20
         token = rig.tokens[symbol].address
         return rig.send("bank", "deposit", word, token, amount, after=after)
@@ -189,7 +189,7 @@ class Run:
         held = rig.held([word])[0]
         symbol = rng.choice(["USD", "WETH", "WBTC"])
         most = held.cash if symbol == "USD" else held.collateral[symbol]
-        amount = rng.randint(0, max(0, most)) if rng.random() < 0.9 else most + 1
+        amount = rng.randint(0, max(0, most)) if rng.random() < 0.9 else max(0, most) + 1
         token = rig.tokens[symbol].address
         me = self.owner(word)
         return rig.send(me, "withdraw", word, token, amount, self.bank, after=after)
