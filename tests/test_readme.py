@@ -123,10 +123,11 @@ def rewrite() -> None:
         def run_block(block: re.Match[str]) -> str:
             if block[1] != "console":
                 return block[0]
-            parts = (
-                f"$ {command.line}\n{perform(command, folder, variables)}"
-                for command in commands(block[2])
-            )
+            parts = []
+            for command in commands(block[2]):
+                printed = perform(command, folder, variables)
+                same = normalised(printed) == normalised(command.output)
+                parts.append(f"$ {command.line}\n{command.output if same else printed}")
             return f"```console\n{''.join(parts)}```"
 
         README.write_text(BLOCK.sub(run_block, README.read_text("utf-8")), "utf-8")
