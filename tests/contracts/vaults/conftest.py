@@ -1,0 +1,127 @@
+"""Receipt vaults over both markets, with suppliers made on demand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.accounts import account
+from harness.contracts import Contract
+from harness.engine import Receipt
+
+WAD = 10**18
+RAY = 10**27
+USD = 10**8
+MAX = (1 << 256) - 1
+NO_LIMIT = (1 << 127) - 1
+NO_CAP = (1 << 128) - 1
+KINK = 8 * RAY // 10
+
+
+class Vault:
+    """A vault over a market of a dollar, lent against ETH; a borrower's interest makes it grow."""
+
+    def __init__(self, chain: Any, over: str, gifts: bool, kind: str, decimals: int) -> None:
+        self.chain, self.over = chain, over
+        self.asset = chain.token("USD", decimals)
+        self.unit = 10**decimals
+        self.eth = chain.token("ETH")
+        reporter, admin = account("reporter").address, account("admin").address
+        self.feeds = {name: chain.deploy("PushFeed", reporter, 8, name) for name in ("ETH", "USD")}
+        self.price("ETH", 2_000 * USD)
+        self.price("USD", USD)
+        rates = (RAY // 20, RAY // 10, RAY, KINK)
+        if over == "isolated":
+            feeds = [(self.feeds[name].address, 0, 0, NO_LIMIT) for name in ("ETH", "USD")]
+            config = (self.eth.address, self.asset.address, *feeds, 86 * WAD // 100, 0, bytes(20))
+            self.market: Contract = chain.deploy("IsolatedMarket", (*config, *rates))
+            market_args: tuple[Any, ...] = (self.market.address,)
+        else:
+            self.market = chain.deploy("PooledMarket", admin, (10_000, 0, 0, 0))
+            for token, feed in ((self.asset, "USD"), (self.eth, "ETH")):
+                config = (token.address, self.feeds[feed].address, 0, 0, NO_LIMIT, 8_000, 8_500)
+                fees = (500, 0, 1_000, NO_CAP, NO_CAP)
+                chain.send(admin, self.market, "listAsset", (*config, *fees, *rates))
+            market_args = (self.market.address, self.asset.address)
+        self.contract: Contract = chain.deploy(kind, *market_args, gifts, "Receipt", "rUSD")
+
+    def price(self, name: str, answer: int) -> None:
+        """Publish a price."""
+        self.chain.send(account("reporter").address, self.feeds[name], "transmit", answer)
+
+    def fund(self, who: str, amount: int) -> bytes:
+        """Mint assets to an account and let vault and market take them."""
+        address = account(who).address
+        self.chain.mint(self.asset, address, amount)
+        for spender in (self.contract, self.market):
+            self.chain.approve(address, self.asset, spender)
+        return address
+
+    def deposit(self, who: str, assets: int) -> Receipt:
+        """Deposit freshly minted assets."""
+        me = self.fund(who, assets)
+        return self.send(who, "deposit", assets, me)
+
+    def give(self, assets: int) -> None:
+        """Supply to the market in the vault's name."""
+        self.supply_market("donor", assets, self.contract.address)
+
+    def supply_market(self, who: str, assets: int, owner: bytes | None = None) -> None:
+        """Supply freshly minted assets to the market, past the vault."""
+        me = self.fund(who, assets)
+        if self.over == "isolated":
+            call: tuple[Any, ...] = ("supply", assets, 0, owner or me)
+        else:
+            call = ("supply", self.asset.address, assets, owner or me)
+        self.chain.send(me, self.market, *call)
+
+    def lend(self, who: str, assets: int, collateral: int) -> None:
+        """Somebody borrows from the market against ETH."""
+        me = account(who).address
+        self.chain.mint(self.eth, me, collateral)
+        self.chain.approve(me, self.eth, self.market)
+        if self.over == "isolated":
+            self.chain.send(me, self.market, "supplyCollateral", collateral, me)
+            self.chain.send(me, self.market, "borrow", assets, 0, me, me)
+        else:
+            self.chain.send(me, self.market, "supply", self.eth.address, collateral, me)
+            self.chain.send(me, self.market, "borrow", self.asset.address, assets, me, me)
+
+    def send(self, who: str, function: str, *args: Any, after: int = 1) -> Receipt:
+        """Call the vault."""
+        receipt: Receipt = self.chain.send(
+            account(who).address, self.contract, function, *args, after=after
+        )
+        return receipt
+
+    def read(self, function: str, *args: Any) -> Any:
+        """Read a view of the vault."""
+        return self.chain.read(self.contract, function, *args)
+
+    def shares(self, who: str) -> int:
+        """An account's shares."""
+        return int(self.chain.balance(self.contract, account(who).address))
+
+    def assets(self, who: str) -> int:
+        """Assets in an account's pocket."""
+        return int(self.chain.balance(self.asset, account(who).address))
+
+    def worth(self, who: str) -> int:
+        """What an account's shares are worth."""
+        return int(self.read("convertToAssets", self.shares(who)))
+
+
+KINDS = {"isolated": "IsolatedReceiptVault", "pooled": "PooledReceiptVault"}
+
+
+@pytest.fixture
+def make_vault(chain: Any) -> Any:
+    """Make a vault over this market, which counts gifts or does not."""
+
+    def make(
+        over: str = "isolated", gifts: bool = False, kind: str | None = None, decimals: int = 6
+    ) -> Vault:
+        return Vault(chain, over, gifts, kind or KINDS[over], decimals)
+
+    return make
