@@ -123,7 +123,8 @@ class VenueState:
             [position.call_health_factor / WAD for position in venue.positions]
         )
         self._health_watch = _Watch()
-        #: at external and at the market's own prices, with the accounts that may have a shortfall
+        #: at external and at the market's own prices: the accounts that may have a shortfall, of
+        #: liquidation or the market, of the market only
         self._short_watches = (_Watch(), _Watch())
         self._short: list[list[int]] = [[], []]
         #: accounts below 1 by what their liquidation may earn in USD, the largest first
@@ -254,7 +255,8 @@ class VenueState:
     def _shortfall(self, which: int, prices: Sequence[int]) -> Shortfall:
         watch = self._short_watches[which]
         if not watch.steady(self.states, prices):
-            cover = self.venue.cover(self.states, prices)
+            ratios = self.venue.cover if which else self.venue.liquidation_cover
+            cover = ratios(self.states, prices)
             watch.scanned(cover, self.states, prices)
             self._short[which] = np.flatnonzero(cover < 1 + 1e-9).tolist()
         return self.venue.shortfall(self._engine, self._short[which], prices)

@@ -303,8 +303,14 @@ class PooledLendingVenue:
         )
 
     def cover(self, states: Sequence[AssetState], prices_wad: Sequence[int]) -> Floats:
-        """Collateral / (1 + bonus) over debt of all accounts at given prices, infinite without
-        debt; below 1 there is a liquidation shortfall. To find candidates only."""
+        """Collateral over debt of all accounts at given prices, infinite without debt; below 1
+        there is a market shortfall. To find candidates only."""
+        claims_usd, debt_usd = self._usd(states, prices_wad)
+        return _ratio(claims_usd.sum(axis=1), debt_usd.sum(axis=1))
+
+    def liquidation_cover(self, states: Sequence[AssetState], prices_wad: Sequence[int]) -> Floats:
+        """As `cover`, of what liquidation pays for collateral, which is 1 / (1 + bonus) of it;
+        below 1 there is a liquidation shortfall."""
         claims_usd, debt_usd = self._usd(states, prices_wad)
         return _ratio((claims_usd / self._bonuses).sum(axis=1), debt_usd.sum(axis=1))
 
