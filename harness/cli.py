@@ -1,5 +1,7 @@
 """The command line. Exit codes: 0 done; 1 a check failed; 2 bad input; 3 an engine failed in
-mid-run; 130 interrupted."""
+mid-run; 130 interrupted.
+
+A command imports what it runs with; help and a wrong argument need none of it."""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import __version__
 from harness.engine import ENGINES, Engine, default_engine, open_engine
@@ -22,12 +24,11 @@ from harness.errors import (
     ScenarioError,
     VacuousRun,
 )
-from harness.mitigations import mitigations, remedied
-from harness.results import RunDirectory, command_line, make_folder, write_json
-from harness.run import RunResult, run, set_up
-from harness.scenario import Scenario, load_scenario, scenario_names, with_price_file
-from harness.terminal import ProgressBar, colours, columns, summary_table
-from harness.verify import Verdict, check_files, replay, rerun
+
+if TYPE_CHECKING:
+    from harness.run import RunResult
+    from harness.scenario import Scenario
+    from harness.verify import Verdict
 
 DONE, FAILED, BAD_INPUT, ENGINE_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -239,14 +240,22 @@ def _open(name: str | None) -> Engine:
 
 
 def _scenarios() -> dict[str, str]:
+    from harness.scenario import load_scenario, scenario_names
+
     return {name: load_scenario(name).title for name in scenario_names()}
+
+
+def _mitigations() -> dict[str, str]:
+    from harness.mitigations import mitigations
+
+    return {name: remedy.title for name, remedy in mitigations().items()}
 
 
 _LISTS: dict[str, Callable[[], dict[str, str]]] = {
     "scenarios": _scenarios,
     "protocols": lambda: PROTOCOLS,
     "engines": lambda: ENGINES,
-    "mitigations": lambda: {name: remedy.title for name, remedy in mitigations().items()},
+    "mitigations": _mitigations,
 }
 
 
@@ -263,6 +272,10 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from harness.run import set_up
+    from harness.scenario import load_scenario, with_price_file
+    from harness.terminal import colours, columns, summary_table
+
     scenario = load_scenario(options.scenario, options.set)
     for argument in options.prices:
         scenario = with_price_file(scenario, argument)
@@ -290,6 +303,10 @@ def _run_into_directory(
     scenario: Scenario, engine: Engine, options: argparse.Namespace
 ) -> RunResult:
     """Runs with a run directory that says at any time how far it got."""
+    from harness.results import RunDirectory, command_line
+    from harness.run import run
+    from harness.terminal import ProgressBar, columns
+
     path, command = _path(scenario, options), command_line(options.given)
     directory = RunDirectory(path, scenario, options.seed, engine.name, command)
     silent = options.quiet or options.json or not sys.stderr.isatty()
@@ -320,10 +337,14 @@ def _failures(summary: Mapping[str, Any]) -> list[str]:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    # only this command needs them
     from harness.experiments.compare import compare
     from harness.experiments.pool import local_executor
     from harness.experiments.table import comparison_table
+    from harness.mitigations import remedied
+    from harness.results import make_folder, write_json
+    from harness.run import set_up
+    from harness.scenario import load_scenario
+    from harness.terminal import ProgressBar, columns
 
     scenario = load_scenario(options.scenario, options.set)
     names = options.mitigations.split(",")
@@ -356,6 +377,8 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
+    from harness.verify import check_files, replay, rerun
+
     check_files(options.run_dir)  # before an engine is opened for it
     engine = _open(options.engine)
     try:
@@ -377,7 +400,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from harness.report import report  # only this command needs it
+    from harness.report import report
 
     page = report(options.run_dir, options.out)
     if options.json:
