@@ -1,0 +1,287 @@
+"""The kits for agents and block orderings: on everything built in, and on what they must refuse."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import random
+
+import numpy as np
+import pytest
+
+from harness import simulation
+from harness.agents import (
+    ArbitrageurAgent,
+    BorrowerAgent,
+    Context,
+    GovernorAgent,
+    GuardianAgent,
+    LiquidatorAgent,
+)
+from harness.builder import Adversarial, FeeAuction, RandomOrder
+from harness.engine.base import Block
+from harness.errors import EngineError
+from harness.scenario import (
+    Arbitrageur,
+    Bid,
+    Governor,
+    Guardian,
+    Liquidator,
+    Outages,
+    Response,
+)
+from harness.testing.agent_conformance import SEED, AgentConformance
+from harness.testing.ordering_conformance import OrderingConformance
+
+
+class TestFeeAuction(OrderingConformance):
+    @pytest.fixture
+    def make_ordering(self):
+        return FeeAuction
+
+
+class TestRandomOrder(OrderingConformance):
+    @pytest.fixture
+    def make_ordering(self):
+        return RandomOrder
+
+
+class TestAdversarial(OrderingConformance):
+    @pytest.fixture
+    def make_ordering(self):
+        return Adversarial
+
+
+@pytest.fixture(scope="module")
+def lively(small):
+    """A fall in which everybody has something to do."""
+    return small.scenario(
+        blocks=14,
+        seconds=60,
+        prices=[(block, 1000.0 * 0.975**block) for block in range(14)],
+        positions=[(2.0 + i, round((2.0 + i) * 800 / (1.01 + 0.03 * i), 2)) for i in range(8)],
+        pool_base=500.0,
+        pool_fee_pips=3000,
+        external={"depth_2pct_usd": 2e5, "half_life_s": 600},
+        market={"close_factor_bps": 5000},
+        response=Response(
+            top_up_bps=5000,
+            deleverage_bps=5000,
+            call_health_factor=1.03,
+            target_health_factor=1.1,
+            cash_bps=300,
+        ),
+        agents=(
+            small.arbitrageur(bid=Bid(base_gwei=12)),
+            small.liquidator(
+                capital=(("USDX", 5_000.0),),
+                max_transactions=2,
+                bid=Bid(base_gwei=10, escalation_bps=1000),
+                outages=Outages(chance_bps=1000),
+            ),
+            Guardian("guardian", "market", "ETH", fall_bps=1500, pause_s=120, window_s=600),
+            Governor("governor", "market", "ETH", steps=((500, 8300), (1000, 8500))),
+        ),
+        space={"gas_limit": 1_500_000, "background_bid_gwei": ((0, 5), (300, 11))},
+        expect="liquidations",
+    )
+
+
+class Lively(AgentConformance):
+    __test__ = False
+
+    @pytest.fixture
+    def scenario(self, lively):
+        return lively
+
+
+class TestLiquidator(Lively):
+    __test__ = True
+
+    @pytest.fixture
+    def make_agent(self, scenario):
+        (spec,) = scenario.agents_of(Liquidator)
+        return lambda context: LiquidatorAgent(spec, 0, context)
+
+
+class TestArbitrageur(Lively):
+    __test__ = True
+
+    @pytest.fixture
+    def make_agent(self, scenario):
+        (spec,) = scenario.agents_of(Arbitrageur)
+        return lambda context: ArbitrageurAgent(spec, 0, context)
+
+
+class TestBorrowers(Lively):
+    __test__ = True
+
+    @pytest.fixture
+    def make_agent(self):
+        return lambda context: BorrowerAgent("market", context)
+
+
+class TestGuardian(Lively):
+    __test__ = True
+
+    @pytest.fixture
+    def make_agent(self, scenario):
+        (spec,) = scenario.agents_of(Guardian)
+        return lambda context: GuardianAgent(spec, context)
+
+
+class TestGovernor(Lively):
+    __test__ = True
+
+    @pytest.fixture
+    def make_agent(self, scenario):
+        (spec,) = scenario.agents_of(Governor)
+        return lambda context: GovernorAgent(spec, context)
+
+
+# --- what the kits must refuse -----------------------------------------------------------------
+
+
+class Wrong:
+    """The built-in liquidator with one fault."""
+
+    def __init__(self, scenario, context: Context) -> None:
+        (spec,) = scenario.agents_of(Liquidator)
+        self._agent = LiquidatorAgent(spec, 0, context)
+        self.name = self._agent.name
+
+    def act(self, view):
+        return [self.fault(view, order) for order in self._agent.act(view)]
+
+    def fault(self, view, order):
+        return order
+
+
+class Executes(Wrong):
+    def fault(self, view, order):
+        with contextlib.suppress(EngineError):
+            view._engine.execute(Block(0, 0, ()))
+        return order
+
+
+class ChangesTheView(Wrong):
+    def fault(self, view, order):
+        view.venues["market"].unhealthy_since.popitem()
+        return order
+
+
+class DrawsAtLarge(Wrong):
+    def fault(self, view, order):
+        return dataclasses.replace(order, bid=order.bid + random.randrange(2**40))
+
+
+class DrawsFromNumpy(Wrong):
+    def fault(self, view, order):
+        return dataclasses.replace(order, bid=order.bid + int(np.random.randint(2**30)))  # noqa: NPY002 - the fault
+
+
+class BidsInFloats(Wrong):
+    def fault(self, view, order):
+        return dataclasses.replace(order, bid=float(order.bid))
+
+
+class SpeaksForAnother(Wrong):
+    def fault(self, view, order):
+        return dataclasses.replace(order, agent="arbitrageur")
+
+
+class SeesTheFuture(Wrong):
+    def fault(self, view, order):
+        return dataclasses.replace(order, observed=order.observed + 1)
+
+
+class DeclaresLittle(Wrong):
+    def fault(self, view, order):
+        return dataclasses.replace(order, gas=21_000)
+
+
+class RepeatsItself(Wrong):
+    def act(self, view):
+        orders = self._agent.act(view)
+        return [*orders, *orders]
+
+
+@pytest.mark.parametrize(
+    ("fault", "check"),
+    [
+        (Executes, "test_it_changes_nothing_itself"),
+        (ChangesTheView, "test_it_changes_nothing_itself"),
+        (DrawsAtLarge, "test_it_changes_nothing_itself"),
+        (DrawsAtLarge, "test_the_same_seed_gives_the_same_orders"),
+        (DrawsFromNumpy, "test_it_changes_nothing_itself"),
+        (BidsInFloats, "test_its_orders_are_in_form"),
+        (SpeaksForAnother, "test_its_orders_are_in_form"),
+        (SeesTheFuture, "test_its_orders_are_in_form"),
+        (DeclaresLittle, "test_its_orders_are_in_form"),
+        (RepeatsItself, "test_its_orders_are_in_form"),
+    ],
+)
+def test_the_kit_finds_the_fault(lively, monkeypatch, fault, check) -> None:
+    kit = AgentConformance()
+    take_part = AgentConformance.take_part.__wrapped__(
+        kit, lively, lambda context: fault(lively, context), monkeypatch
+    )
+    with pytest.raises(AssertionError):
+        getattr(kit, check)(take_part)
+
+
+def test_the_kit_leaves_the_simulation_as_it_was(lively, monkeypatch) -> None:
+    build = simulation.build_agents
+    take_part = AgentConformance.take_part.__wrapped__(
+        AgentConformance(), lively, lambda context: BorrowerAgent("market", context), monkeypatch
+    )
+    take_part(SEED)
+    assert simulation.build_agents is build
+
+
+class Drops(FeeAuction):
+    def arrange(self, orders, seed, block):
+        return super().arrange(orders, seed, block)[1:]
+
+
+class Counts(FeeAuction):
+    def __init__(self) -> None:
+        self._asked = 0
+
+    def arrange(self, orders, seed, block):
+        self._asked += 1
+        return super().arrange(orders, seed, self._asked)
+
+
+class Shuffles(FeeAuction):
+    def arrange(self, orders, seed, block):
+        return random.sample(list(orders), len(orders))
+
+
+class Sorts(FeeAuction):
+    def arrange(self, orders, seed, block):
+        orders.sort(key=lambda order: order.key)
+        return orders
+
+
+class RaisesBids(FeeAuction):
+    def arrange(self, orders, seed, block):
+        for order in orders:
+            order.bid += 1
+        return super().arrange(orders, seed, block)
+
+
+@pytest.mark.parametrize(
+    ("fault", "check"),
+    [
+        (Drops, "test_it_returns_every_order_once"),
+        (Counts, "test_it_depends_on_orders_seed_and_block_only"),
+        (Shuffles, "test_it_depends_on_orders_seed_and_block_only"),
+        (Shuffles, "test_it_draws_from_no_shared_stream"),
+        (Sorts, "test_it_changes_no_order_and_not_the_offer"),
+        (RaisesBids, "test_it_changes_no_order_and_not_the_offer"),
+    ],
+)
+def test_the_ordering_kit_finds_the_fault(fault, check) -> None:
+    with pytest.raises(AssertionError):
+        getattr(OrderingConformance(), check)(fault)
