@@ -19,7 +19,6 @@ integers of 8 decimals; integers that may exceed 64 bits are decimal256. Times a
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import platform
@@ -34,7 +33,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import __version__
-from harness.errors import ScenarioError
+from harness.errors import HarnessError, ScenarioError
 from harness.protocols.pooled_lending import UNPRICED
 from harness.run import RunResult
 from harness.scenario import Scenario, dump_scenario
@@ -98,15 +97,22 @@ class RunDirectory:
         """Removes what was written, and the folders that were made for it."""
         for name in _WRITTEN:
             (self.path / name).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # something else is in one of them by now
+        with suppress(OSError):  # something else is in one of them by now
             for folder in self._made:
                 folder.rmdir()
 
     def complete(self, result: RunResult) -> None:
         """Writes the tables, the scenario and the summary, and marks the run as complete.
 
-        Raises OSError if the disk refuses.
+        Raises HarnessError if the disk refuses.
         """
+        try:
+            self._complete(result)
+        except OSError as error:
+            reason = error.strerror or error
+            raise HarnessError(f"{self.path} cannot be completed: {reason}") from error
+
+    def _complete(self, result: RunResult) -> None:
         import pyarrow.parquet as pq
 
         for name, table in _tables(result).items():
@@ -216,8 +222,12 @@ def _remove_run(path: Path) -> None:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Writes by renaming, so that a reader never sees half a file."""
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", "utf-8")
-    temporary.replace(path)
+    try:
+        temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", "utf-8")
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _now() -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import signal
 import subprocess
 import time
@@ -46,6 +48,21 @@ def test_a_failure_in_mid_run_is_one_line_and_marks_the_run(
     assert said in one_line(outcome, 3)
     assert status(tmp_path / "out") == "interrupted"
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["manifest.json"]
+
+
+def test_a_disk_that_fills_up_while_results_are_written_is_one_line(tmp_path: Path) -> None:
+    run = shlex.join(command("run", CRASH, "--out", "out"))
+    shell = subprocess.run(  # noqa: S603 - our own command
+        ["/bin/bash", "-c", f"ulimit -f 4; exec {run}"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert (shell.returncode, shell.stdout) == (3, "")
+    assert re.fullmatch(r"harness: out cannot be completed: .*too large.*\n", shell.stderr)
+    assert status(tmp_path / "out") == "interrupted"
 
 
 def test_verbose_shows_where_code_from_outside_failed(cli: Cli) -> None:
