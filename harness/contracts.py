@@ -24,7 +24,7 @@ from typing import Any
 
 from eth_hash.auto import keccak
 
-from harness.engine.base import Log
+from harness.engine.base import Engine, Log, Transaction
 from harness.errors import Reverted, ScenarioError
 
 WORD = 32
@@ -354,6 +354,109 @@ def artifact(name: str) -> Artifact:
     return parse_artifact(json.loads(path.read_text("utf-8")))
 
 
+def load_artifact(path: str | Path, name: str | None = None) -> Artifact:
+    """The artifact of a contract compiled elsewhere.
+
+    Reads what Foundry writes to ``out``, Hardhat to ``artifacts``, and solc as standard or combined
+    JSON; also the build-info files of the first two. Custom errors of the contract are known by
+    name from then on.
+
+    Args:
+        path: the JSON file.
+        name: which contract of a file that holds several: ``Name``, or ``File.sol:Name`` where two
+            files have one of that name. By default the only one that can be deployed.
+
+    Raises:
+        ScenarioError: the file cannot be read or holds no such contract, or the contract has no
+            bytecode, needs libraries linked, or has an ABI that is not understood.
+
+    """
+    path = Path(path)
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        allowed = f"a readable file ({error.strerror})"
+        raise ScenarioError("artifact", str(path), allowed) from error
+    except (ValueError, RecursionError) as error:
+        raise ScenarioError("artifact", str(path), f"a JSON file ({error})") from error
+    compiled = _choose(_compiled_contracts(document, path), path, name)
+    where = f"{path} ({compiled['contractName']})"
+    code = compiled["bytecode"]
+    if not code:
+        allowed = "a contract with bytecode, not an interface or an abstract contract"
+        raise ScenarioError("artifact", where, allowed)
+    if "__" in code:
+        allowed = "bytecode with every library linked: compile with their addresses, or inline them"
+        raise ScenarioError("artifact", where, allowed)
+    try:
+        loaded = parse_artifact(compiled)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ScenarioError("artifact", where, f"a sound ABI and bytecode ({error})") from error
+    _OUTSIDE_ERRORS.update(loaded.errors)
+    return loaded
+
+
+def _compiled_contracts(document: Any, path: Path) -> dict[str, dict[str, Any]]:
+    """Every contract of a compiler's JSON by ``File.sol:Name``, as our own artifacts have it."""
+    if isinstance(document, dict) and isinstance(document.get("output"), dict):
+        document = document["output"]
+    try:
+        if "abi" in document:
+            contract = _plain(_name_of(document, path), document)
+            return {contract["contractName"]: contract}
+        found = {}
+        for unit, entry in document["contracts"].items():
+            if "abi" in entry or "bin" in entry:
+                found[unit] = _plain(unit.rpartition(":")[2], entry)
+            else:
+                for name, contract in entry.items():
+                    found[f"{unit}:{name}"] = _plain(name, contract)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        allowed = "JSON of Foundry, Hardhat or solc (standard or combined) with abi and bytecode"
+        raise ScenarioError("artifact", str(path), allowed) from error
+    return found
+
+
+def _name_of(document: Mapping[str, Any], path: Path) -> str:
+    """The contract's name; Foundry has it in the metadata only, and as the file's name."""
+    name: str = document.get("contractName", path.stem)
+    return name
+
+
+def _plain(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """One contract of any compiler's JSON as contractName, abi, bytecode and deployedBytecode."""
+    abi = entry.get("abi", [])
+    codes = entry.get("evm", entry)
+
+    def code(long: str, short: str) -> str:
+        value = codes.get(long, codes.get(short, ""))
+        text = value.get("object", "") if isinstance(value, dict) else value
+        return str(text).removeprefix("0x")
+
+    return {
+        "contractName": name,
+        "abi": json.loads(abi) if isinstance(abi, str) else abi,
+        "bytecode": code("bytecode", "bin"),
+        "deployedBytecode": code("deployedBytecode", "bin-runtime"),
+    }
+
+
+def _choose(found: Mapping[str, dict[str, Any]], path: Path, name: str | None) -> Mapping[str, Any]:
+    """The contract that is meant; ScenarioError if that is none or more than one."""
+    if name is not None:
+        chosen = {key: c for key, c in found.items() if name in (key, c["contractName"])}
+    elif len(found) == 1:
+        chosen = dict(found)
+    else:
+        chosen = {key: contract for key, contract in found.items() if contract["bytecode"]}
+    if len(chosen) == 1:
+        return next(iter(chosen.values()))
+    known = ", ".join(found) or "none"
+    if name is None:
+        raise ScenarioError("artifact", str(path), f"the name of one of its contracts: {known}")
+    raise ScenarioError("artifact", f"{path} ({name})", f"one of its contracts: {known}")
+
+
 class Contract:
     """A deployed contract: an artifact at an address."""
 
@@ -375,6 +478,15 @@ class Contract:
         """What the function returned."""
         return self.artifact.functions[function].decode(data)
 
+    def read(self, engine: Engine, function: str, *args: Any) -> Any:
+        """What a function returns at the last block; Reverted if it reverts."""
+        codec = self.artifact.functions[function]
+        return codec.decode(engine.call(self.address, codec.encode(*args)))
+
+    def transaction(self, sender: bytes, function: str, *args: Any) -> Transaction:
+        """A call to this contract as a transaction."""
+        return Transaction(sender, self.address, self.encode(function, *args))
+
     def event(self, log: Log) -> tuple[str, dict[str, Any]] | None:
         """Name and fields of a log this contract's ABI knows, else None."""
         if not log.topics:
@@ -392,6 +504,10 @@ _BUILT_IN_ERRORS: Mapping[bytes, tuple[str, _Codec]] = {
     keccak(b"Error(string)")[:4]: ("Error", _tuple_codec([_bytes_codec("string")])),
     keccak(b"Panic(uint256)")[:4]: ("Panic", _tuple_codec([_uint_codec("uint256", 256)])),
 }
+
+
+#: of contracts loaded from outside, by selector
+_OUTSIDE_ERRORS: dict[bytes, tuple[str, _Codec]] = {}
 
 
 @cache
@@ -413,7 +529,9 @@ def decode_error(data: bytes, known: Mapping[bytes, tuple[str, _Codec]] | None =
     """
     if not data:
         return "reverted without data"
-    entry = (known or {}).get(data[:4]) or _known_errors().get(data[:4])
+    selector = data[:4]
+    entry = (known or {}).get(selector) or _OUTSIDE_ERRORS.get(selector)
+    entry = entry or _known_errors().get(selector)
     if entry is None:
         return f"0x{data.hex()}"
     name, codec = entry

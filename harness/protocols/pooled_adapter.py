@@ -120,4 +120,3 @@ class PooledMarketAdapter:
         ]
         width = len(self._listings)
         return [parts[at : at + width] for at in range(0, len(parts), width)]
-

@@ -13,11 +13,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from harness.errors import InvariantViolation
 
 __all__ = [
+    "ACTION_INVARIANTS",
     "INVARIANTS",
     "enforce",
+    "health_factor",
     "wrong_books",
+    "wrong_health",
     "wrong_indexes",
     "wrong_liquidation",
+    "wrong_reserves",
     "wrong_scaled_totals",
     "wrong_token_supply",
 ]
@@ -32,6 +36,14 @@ INVARIANTS: Mapping[str, str] = {
     "TOK-1": "The balances of a token sum to its total supply.",
 }
 """Each invariant's sentence, by ID."""
+
+ACTION_INVARIANTS: Mapping[str, str] = {
+    "HLT-1": "No account borrows or withdraws to a health factor below 1.",
+    "RES-1": "No supply, withdrawal, borrow or repayment lowers a market's reserves, and no "
+    "liquidation that leaves collateral: rounding is at the account's expense.",
+}
+"""What holds of single actions, by ID: checked where it is known who did what, by
+`harness.testing.lending` and the stateful machine, beside `INVARIANTS`."""
 
 _WAD = 10**18
 _RAY = 10**27
@@ -79,32 +91,67 @@ def wrong_liquidation(
     *,
     position_before: Sequence[int],
     prices: Sequence[int],
-    health_factor_before: int,
+    health_factor_before: int | None,
     units: Sequence[int],
     threshold_bps: Sequence[int],
 ) -> str | None:
-    """LIQ-1 for one ``Liquidate`` event, the health factor computed anew.
+    """LIQ-1 for one liquidation, the health factor computed anew.
 
     Args:
-        position_before: the event's words, claims << 128 | debt in base units, by asset.
-        prices: the event's prices, USD WAD per whole token, by asset.
-        health_factor_before: what the event says, WAD.
+        position_before: words of claims << 128 | debt in base units, by asset.
+        prices: what they were valued at, USD WAD per whole token, by asset.
+        health_factor_before: what the protocol says, WAD; None where it says nothing.
         units: base units of a whole token, by asset.
         threshold_bps: liquidation thresholds in force, by asset.
 
     """
-    collateral = debt = 0
-    assets = zip(position_before, prices, units, threshold_bps, strict=True)
-    for word, price, unit, threshold in assets:
-        collateral += (word >> 128) * price // unit * threshold
-        debt += -(-(word & _LOW_HALF) * price // unit)
-    if debt == 0:
+    health = health_factor(position_before, prices, units, threshold_bps)
+    if health is None:
         return "an account without debt was liquidated"
-    health = collateral * (_WAD // _BPS) // debt
     if health >= _WAD:
         return f"an account was liquidated at a health factor of {health / _WAD}"
-    if health != health_factor_before:
+    if health_factor_before not in (None, health):
         return f"the event has a health factor of {health_factor_before}, its position {health}"
+    return None
+
+
+# --- of one action
+
+
+def health_factor(
+    position: Sequence[int],
+    prices: Sequence[int],
+    units: Sequence[int],
+    threshold_bps: Sequence[int],
+) -> int | None:
+    """Health factor (WAD) of words of claims << 128 | debt, as the built-in market rounds it; None
+    without debt. Arguments as in `wrong_liquidation`."""
+    collateral = debt = 0
+    for word, price, unit, threshold in zip(position, prices, units, threshold_bps, strict=True):
+        collateral += (word >> 128) * price // unit * threshold
+        debt += -(-(word & _LOW_HALF) * price // unit)
+    return collateral * (_WAD // _BPS) // debt if debt else None
+
+
+def wrong_health(
+    *,
+    position: Sequence[int],
+    prices: Sequence[int],
+    units: Sequence[int],
+    threshold_bps: Sequence[int],
+) -> str | None:
+    """HLT-1 for an account after it borrowed or withdrew; arguments as in `wrong_liquidation`."""
+    health = health_factor(position, prices, units, threshold_bps)
+    if health is not None and health < _WAD:
+        return f"the account was let down to a health factor of {health / _WAD}"
+    return None
+
+
+def wrong_reserves(before: int, after: int) -> str | None:
+    """RES-1 for one asset, base units: the reserves without the action, at the same time, and with
+    it."""
+    if after < before:
+        return f"the reserves went from {before} to {after}: {after - before:+d}"
     return None
 
 
