@@ -4,7 +4,8 @@ pragma solidity 0.8.37;
 import {IPooledMarket} from "./IPooledMarket.sol";
 
 /// @title Liquidates and sells what was seized, in one transaction
-/// @notice Holds nothing between calls: the caller puts up the debt assets and gets everything.
+/// @notice Holds nothing between calls: the caller puts up the debt assets and gets everything. Liquidates by the
+/// market's module where it has one, which must be an IDiscountLiquidation.
 interface ILiquidationExecutor {
     /// @param repaid Debt assets the liquidation took.
     /// @param seized Collateral assets it paid, all sold.

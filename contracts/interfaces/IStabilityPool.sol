@@ -12,7 +12,7 @@ import {ILiquidationModule} from "./ILiquidationModule.sol";
 /// and goes on earning; redistribution is applied to everybody at once, where Liquity applies it to an
 /// account when it is next used, so that stakes need no correction; it reaches enrolled accounts only, and
 /// anyone may enroll any borrower; deposits may be withdrawn while accounts are unhealthy; the keeper is paid
-/// in collateral alone.
+/// in collateral alone; a loss is always rounded up.
 interface IStabilityPool is ILiquidationModule {
     /// @notice What a deposit was made at.
     struct Snapshot {

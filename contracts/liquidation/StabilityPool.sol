@@ -30,9 +30,8 @@ contract StabilityPool is IStabilityPool, LiquidationModule {
     uint128 public epoch;
     mapping(uint128 epoch => mapping(uint128 scale => uint256)) public sumOf;
 
-    /// @dev What rounding took from or gave to the deposits last time, corrected the next time.
+    /// @dev Collateral that rounding kept back the last time, given out the next time.
     uint256 internal _collateralError;
-    uint256 internal _lossError;
 
     mapping(address depositor => uint256) internal _initial;
     mapping(address depositor => Snapshot) internal _snapshots;
@@ -141,7 +140,8 @@ contract StabilityPool is IStabilityPool, LiquidationModule {
     // ---- The pool
 
     /// @dev Burns `debt` of the deposits and gives them `claims`. The loss is rounded up, so that the
-    /// deposits left never sum to more than the pool has.
+    /// deposits left never sum to more than the pool has; Liquity gives the rounding back the next time, by
+    /// which they may, for a few base units.
     function _offset(uint256 debt, uint256 claims) internal virtual {
         uint256 total = totalDeposits;
         uint256 numerator = claims * Math.WAD + _collateralError;
@@ -150,15 +150,11 @@ contract StabilityPool is IStabilityPool, LiquidationModule {
         sumOf[epoch][scale] += gainPerUnit * product;
 
         if (debt == total) {
-            _lossError = 0;
             ++epoch;
             scale = 0;
             product = Math.WAD;
         } else {
-            uint256 lossNumerator = debt * Math.WAD - _lossError;
-            uint256 lossPerUnit = lossNumerator / total + 1;
-            _lossError = lossPerUnit * total - lossNumerator;
-            _shrink(Math.WAD - lossPerUnit);
+            _shrink(Math.WAD - (debt * Math.WAD / total + 1));
         }
         totalDeposits = total - debt;
     }

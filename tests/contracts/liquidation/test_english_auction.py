@@ -214,6 +214,7 @@ def random_run(desk: Desk, rng: random.Random, steps: int, kind: str) -> dict[st
                 hammer.kick(rng.choice(names), after=after)
             elif action == "open":
                 name = rng.choice(names)
+                desk.supply("supplier", "USD", 100_000 * WAD)  # deficits eat up the cash
                 desk.supply(name, "ETH", rng.randint(1, 20 * WAD))
                 room = desk.claims_of(name, "ETH") * price * 8 // 10 - desk.debt_of(name, "USD")
                 if room > 0:

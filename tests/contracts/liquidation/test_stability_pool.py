@@ -223,7 +223,7 @@ class Model:
         self.deposits: dict[str, Fraction] = {}
         self.gains: dict[str, Fraction] = {}
         self.total = 0
-        self.product, self.error = WAD, 0
+        self.product = WAD
         self.scale = self.epoch = 0
 
     def offset(self, debt: int, claims: int) -> None:
@@ -233,12 +233,10 @@ class Model:
             self.gains[who] += share * claims
             self.deposits[who] = deposit - share * min(Fraction(debt), real)
         if debt == self.total:
-            self.product, self.scale, self.error = WAD, 0, 0
+            self.product, self.scale = WAD, 0
             self.epoch += 1
         else:
-            numerator = debt * WAD - self.error
-            loss = numerator // self.total + 1
-            self.error = loss * self.total - numerator
+            loss = debt * WAD // self.total + 1
             grown = self.product * (WAD - loss)
             if grown // WAD < SCALE:
                 grown *= SCALE
