@@ -47,7 +47,7 @@ interface IPerpExchange is IPerpTypes {
     /// @notice Lets `operator` trade and withdraw for the caller's accounts.
     function setOperator(address operator, bool allowed) external;
 
-    /// @notice Anyone may pay into any account.
+    /// @notice Anyone may pay into any account. Where it brings equity back to the call margin, a call ends.
     function deposit(bytes32 account, address token, uint256 amount) external;
 
     /// @notice Cash cannot go below zero by it, and margin stays as RiskConfig asks.
@@ -70,7 +70,8 @@ interface IPerpExchange is IPerpTypes {
     /// @notice Records a margin call, once an episode. Anyone may.
     function call(bytes32 account) external;
 
-    /// @notice Ends the episode of an account whose equity is at its call margin again. Anyone may.
+    /// @notice Ends the episode of an account whose equity is at its call margin again by a change of prices;
+    /// deposits, trades and liquidations end it themselves. Anyone may.
     function endCall(bytes32 account) external;
 
     // ---- Liquidation

@@ -73,6 +73,7 @@ contract PerpExchange is PerpCore, IPerpExchange {
         if (token == _settlement) _credit(account, amount.toInt());
         else _addCollateral(account, token, amount);
         emit Deposit(account, token, msg.sender, amount);
+        _endCallIfPriced(account);
         IERC20(token).safeTransferFrom(msg.sender, address(this), amount);
     }
 
@@ -101,6 +102,7 @@ contract PerpExchange is PerpCore, IPerpExchange {
         else _addCollateral(to, token, amount);
         _requireWithdrawable(from);
         emit Moved(from, to, token, amount);
+        _endCallIfPriced(to);
     }
 
     function _addCollateral(bytes32 account, address token, uint256 amount) private {
@@ -213,6 +215,14 @@ contract PerpExchange is PerpCore, IPerpExchange {
         Valuation memory v = _valuation(account);
         if (_isCallable(v)) revert StillCalled(account, v.equity, v.callMargin);
         _endCallIfRestored(account, v);
+    }
+
+    /// @dev Paying in must work without prices too: then the episode stays open until endCall.
+    function _endCallIfPriced(bytes32 account) private {
+        if (_accounts[account].calledAt == 0) return;
+        try this.valuation(account) returns (Valuation memory v) {
+            _endCallIfRestored(account, v);
+        } catch {}
     }
 
     /// @dev Exactly at the call margin is not called.

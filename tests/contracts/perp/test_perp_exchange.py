@@ -288,7 +288,16 @@ def test_a_margin_call_is_recorded_once_an_episode(rig: Any) -> None:
         rig.call("alice")
     with rig.chain.reverts("StillCalled"):
         rig.send("keeper", "endCall", rig.word("alice"))
-    rig.deposit("alice", 20 * USD)
+    with rig.undone():  # met with cash
+        assert not rig.events(rig.deposit("alice", USD), "MarginCallEnded")
+        assert rig.event(rig.deposit("alice", 10 * USD), "MarginCallEnded")
+        assert rig.holding("alice").called_at == 0
+    with rig.undone():  # cash comes in while no price does
+        rig.configure("ETH", max_age=1)
+        rig.chain.wait(5)
+        assert not rig.events(rig.deposit("alice", 20 * USD), "MarginCallEnded")
+        assert rig.holding("alice").called_at == called_at
+    rig.price("ETH", 1_940 * PRICE)
     assert rig.event(rig.send("keeper", "endCall", rig.word("alice")), "MarginCallEnded")
     with rig.chain.reverts("NotCalled"):
         rig.send("keeper", "endCall", rig.word("alice"))
