@@ -65,6 +65,9 @@ class Run:
         action = rng.choices(
             ("supply", "withdraw", "collateral", "borrow", "repay", "liquidate"), (4, 2, 3, 5, 1, 5)
         )[0]
+        with rig.chain.anchor():  # the state at the time of the action, but without it
+            rig.chain.wait(after)
+            self.before = rig.state()
         try:
             if action == "supply":
                 rig.send("bank", "supply", amount, 0, me, after=after)
@@ -94,7 +97,6 @@ class Run:
         """What does not hold now, by invariant."""
         rig = self.rig
         before, state = self.before, rig.state()
-        self.before = state
         events = rig.market.events(logs, "Liquidate")
         bad_debt = sum(event["badDebtAssets"] for event in events)
         found = [

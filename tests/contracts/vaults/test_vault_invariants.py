@@ -28,8 +28,11 @@ ACTIONS = 150
 class Run:
     """A vault under random deposits, withdrawals and gifts."""
 
-    def __init__(self, make_vault: Any, rng: random.Random, **options: Any) -> None:
+    def __init__(
+        self, make_vault: Any, rng: random.Random, *, given: bool = True, **options: Any
+    ) -> None:
         self.rng = rng
+        self.actions = ["deposit", "mint", "withdraw", "redeem", *(["gift"] if given else [])]
         self.vault = vault = make_vault(**options)
         vault.supply_market("whale", 9_000_000 * vault.unit)
         vault.deposit("holder", 1_000 * vault.unit)
@@ -41,7 +44,7 @@ class Run:
         who = rng.choice(PEOPLE)
         me = vault.fund(who, 10**6 * vault.unit)
         amount = int(10_000 ** rng.random() * vault.unit) + rng.randint(0, 9)
-        action = rng.choice(("deposit", "mint", "withdraw", "redeem", "gift"))
+        action = rng.choice(self.actions)
         vault.chain.wait(rng.choice([1, 24 * 3_600]))
         before = self.look()
         try:
@@ -92,7 +95,8 @@ def test_real_vaults_keep_every_invariant(
 def test_each_planted_bug_is_caught_by_its_invariant(
     make_vault: Any, rng: random.Random, identifier: str, kind: str
 ) -> None:
-    run = Run(make_vault, rng, kind=kind)
+    # gifts that do not count would cover up units that are not there
+    run = Run(make_vault, rng, given=identifier == "VLT-3", kind=kind)
     problems: dict[str, str] = {}
     for _ in range(ACTIONS):
         problems = run.step()
