@@ -8,7 +8,8 @@ that it does not depend on how many accounts there are.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,7 +33,7 @@ from harness.scenario.model import (
     base_units,
 )
 
-__all__ = ["Position", "build_population"]
+__all__ = ["Position", "build_population", "dropped"]
 
 Array = NDArray[np.float64]
 Action = Literal["top-up", "deleverage", "nothing"]
@@ -101,6 +102,21 @@ def build_population(
             raise ScenarioError(f"population[{i}].kind", population.tag_value(), allowed)
     _check_liquidity(scenario, positions)
     return tuple(positions)
+
+
+def dropped(scenario: Scenario, positions: Iterable[Position]) -> tuple[str, ...]:
+    """Warnings that count the positions of tables that :func:`build_population` left out."""
+    built = Counter(position.population for position in positions)
+    warnings = []
+    for i, population in enumerate(scenario.populations):
+        if isinstance(population, Positions):
+            rows, kept = len(population.positions), built[population.name]
+            if kept < rows:
+                warnings.append(
+                    f"population[{i}]: {rows - kept} of {rows} positions are left out, their debt "
+                    "above collateral x threshold at the start prices"
+                )
+    return tuple(warnings)
 
 
 def _borrowers(
@@ -200,10 +216,13 @@ def _table(
         )
         debt = sum(_value(scenario, symbol, units, prices) for symbol, units in borrowed)
         if debt * BPS > allowed_debt:
+            if population.unhealthy == "drop":
+                continue
             raise ScenarioError(
                 f"population[{index}].position[{i}].borrowed",
                 dict(row.borrowed),
-                f"at most {allowed_debt / BPS / WAD:.2f} USD, its collateral x threshold",
+                f"at most {allowed_debt / BPS / WAD:.2f} USD, its collateral x threshold, or "
+                'unhealthy = "drop"',
             )
         yield _position(scenario, population, i, row.account, supplied, borrowed, seed, prices)
 

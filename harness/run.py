@@ -15,7 +15,7 @@ from harness.engine.base import Block, Engine
 from harness.engine.digest import DigestChain
 from harness.metrics import summary as figures
 from harness.metrics.waves import FeedTerms, Terms, classify
-from harness.population import Position, build_population
+from harness.population import Position, build_population, dropped
 from harness.prices import build_paths
 from harness.scenario import Pool, PooledLending, PoolSpotFeed, Scenario
 from harness.setup import require_success
@@ -193,6 +193,7 @@ def _summary(
         "elapsed_s": round(time.perf_counter() - began, 3),
         "warnings": [
             *scenario.warnings,
+            *dropped(scenario, [p for venue in world.venues.values() for p in venue.positions]),
             *([f"vacuous: {reason}"] if reason else []),
             *main.violations,
         ],

@@ -7,7 +7,8 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,28 @@ Record = tuple[int, Mapping[str, Any]]
 """Line number (of a JSON list: the element, from 1) and cells by column name."""
 
 
-def read_records(file: Path) -> list[Record]:
+def read_records(file: Path, path: str = "") -> list[Record]:
     """The rows below the header, or the objects of a JSON list. Column names are stripped.
+
+    Objects within objects of a JSON list are columns too, named ``outer.inner``. Its fractional
+    numbers come as the text they were written as, so that no digit is lost.
+
+    Args:
+        file: CSV, or JSON if its name says so; perhaps gzipped.
+        path: where in a JSON document the list is: keys joined by dots.
 
     Raises:
         ScenarioError: a file that cannot be read, is not UTF-8, gzip or the format it claims, or
-            holds no rows; a row with another number of columns than the header.
+            holds no rows; a column named twice; a row with another number of columns than the
+            header; a path that leads nowhere.
     """
     text = _read_text(file)
-    suffixes = [suffix.lower() for suffix in file.suffixes]
-    records = _json_records(file, text) if ".json" in suffixes else _csv_records(file, text)
+    if ".json" in [suffix.lower() for suffix in file.suffixes]:
+        records = _json_records(file, text, path)
+    elif path:
+        raise ScenarioError(str(file), path, "a .json file, for records by path")
+    else:
+        records = _csv_records(file, text)
     if not records:
         raise ScenarioError(str(file), "no rows", "a header and at least one row")
     return records
@@ -60,6 +73,10 @@ def _csv_records(file: Path, text: str) -> list[Record]:
                 continue
             if not header:
                 header = [cell.strip() for cell in cells]
+                for name, times in Counter(filter(None, header)).items():
+                    if times > 1:
+                        where = f"{file}:{reader.line_num}"
+                        raise ScenarioError(where, name, "each column only once")
                 continue
             if len(cells) != len(header):
                 where = f"{file}:{reader.line_num}"
@@ -70,15 +87,35 @@ def _csv_records(file: Path, text: str) -> list[Record]:
     return records
 
 
-def _json_records(file: Path, text: str) -> list[Record]:
+def _json_records(file: Path, text: str, path: str) -> list[Record]:
     try:
-        content = json.loads(text)
+        content = json.loads(text, parse_float=str)
     except (ValueError, RecursionError) as error:
         raise ScenarioError(str(file), str(error), "valid JSON") from error
+    walked = str(file)
+    for key in path.split(".") if path else ():
+        if not isinstance(content, dict) or key not in content:
+            there = ", ".join(content) if isinstance(content, dict) else _json_name(content)
+            raise ScenarioError(walked, there, f"an object with {key}, of the path {path}")
+        content, walked = content[key], f"{walked}: {key}"
     if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
-        raise ScenarioError(str(file), type(content).__name__, "a list of objects")
-    keys = set(content[0]) if content else set()
-    for i, item in enumerate(content, start=1):
-        if set(item) != keys:
-            raise ScenarioError(f"{file}:{i}", sorted(item), f"the keys {sorted(keys)}")
-    return list(enumerate(content, start=1))
+        raise ScenarioError(walked, _json_name(content), "a list of objects")
+    rows = [dict(_flat(item, "")) for item in content]
+    keys = set(rows[0]) if rows else set()
+    for i, row in enumerate(rows, start=1):
+        if set(row) != keys:
+            raise ScenarioError(f"{file}:{i}", sorted(row), f"the keys {sorted(keys)}")
+    return list(enumerate(rows, start=1))
+
+
+def _flat(item: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in item.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _json_name(value: object) -> str:
+    names = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
+    return "null" if value is None else names.get(type(value), "a number")

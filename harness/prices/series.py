@@ -34,7 +34,7 @@ from pathlib import Path
 from harness.errors import ScenarioError
 from harness.tabular import read_records
 
-__all__ = ["load_price_csv"]
+__all__ = ["epoch_nanos", "load_price_csv"]
 
 _TIMES = (
     "timestamp_ms",
@@ -93,7 +93,7 @@ def load_price_csv(path: str | Path, max_gap_s: int = 0) -> tuple[tuple[int, flo
     rows = []
     for line, record in records:
         here = f"{file}:{line}"
-        nanos = _nanos(record.get(time_key), f"{here}: {time_key}")
+        nanos = epoch_nanos(record.get(time_key), f"{here}: {time_key}")
         price = _price(record.get(price_key), f"{here}: {price_key}")
         opening = None
         if is_bars:
@@ -102,7 +102,9 @@ def load_price_csv(path: str | Path, max_gap_s: int = 0) -> tuple[tuple[int, flo
             if not low <= min(opening, price) or not max(opening, price) <= high:
                 got = f"open {opening:g}, high {high:g}, low {low:g}, close {price:g}"
                 raise ScenarioError(here, got, "low <= open, close <= high")
-        end = _nanos(record.get(end_key), f"{here}: {end_key}") if end_key and is_bars else None
+        end = (
+            epoch_nanos(record.get(end_key), f"{here}: {end_key}") if end_key and is_bars else None
+        )
         rows.append(_Row(line, nanos, end, opening, price))
     _check_order(file, rows, max_gap_s, trades)
     return _points(rows, is_bars)
@@ -133,8 +135,12 @@ def _price(raw: object, where: str) -> float:
     return value
 
 
-def _nanos(raw: object, where: str) -> int:
-    """Epoch nanoseconds from an epoch number of any usual unit, or ISO 8601 text."""
+def epoch_nanos(raw: object, where: str) -> int:
+    """Epoch nanoseconds from an epoch number of any usual unit, or ISO 8601 text.
+
+    Raises:
+        ScenarioError: anything else; names it ``where``.
+    """
     allowed = "an epoch (s, ms, us or ns) or an ISO 8601 time"
     text = str(raw).strip()
     if re.fullmatch(r"\d{8,20}(\.\d+)?", text):

@@ -251,6 +251,7 @@ def _check_populations(scenario: Scenario) -> Iterator[str]:
             _check_response(population.response, f"{path}.response")
             if not population.positions:
                 raise ScenarioError(f"{path}.position", [], "at least one position, or a file")
+            yield from (f"{path}: {note}" for note in population.notes)
             market = scenario.venue_as(PooledLending, population.venue)
             listed = [asset.symbol for asset in market.assets]
             for j, row in enumerate(population.positions):

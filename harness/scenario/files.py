@@ -15,7 +15,7 @@ from harness.prices.series import load_price_csv
 from harness.scenario._check import check
 from harness.scenario._decode import decode_table, encode, write_toml
 from harness.scenario.model import Positions, ReplayPrice, Scenario
-from harness.scenario.positions import load_positions_csv
+from harness.scenario.positions import load_positions
 
 _IDENTIFIERS = ("name", "symbol")
 
@@ -164,14 +164,11 @@ def _read_files(scenario: Scenario, folder: Path) -> Scenario:
             assets[i] = dataclasses.replace(
                 asset, price=dataclasses.replace(price, points=points, file="")
             )
+    symbols = [asset.symbol for asset in assets]
     populations = list(scenario.populations)
     for i, population in enumerate(populations):
-        if isinstance(population, Positions) and population.file:
-            if population.positions:
-                allowed = "either file or positions"
-                raise ScenarioError(f"population[{i}].file", population.file, allowed)
-            rows = load_positions_csv(folder / population.file)
-            populations[i] = dataclasses.replace(population, positions=rows, file="")
+        if isinstance(population, Positions) and (population.file or population.tables):
+            populations[i] = load_positions(population, folder, f"population[{i}]", symbols)
     return dataclasses.replace(scenario, assets=tuple(assets), populations=tuple(populations))
 
 

@@ -41,6 +41,8 @@ Rate = Annotated[float, Range(0, 100)]
 Fraction = Annotated[float, Range(0, 1)]
 Window = tuple[Seconds, Seconds]
 Amounts = Annotated[tuple[tuple[str, Amount], ...], TableOf()]
+Columns = Annotated[tuple[tuple[str, str], ...], TableOf()]
+Places = Annotated[tuple[tuple[str, Annotated[int, Range(0, 36)]], ...], TableOf()]
 
 
 @lru_cache(maxsize=4096)
@@ -529,11 +531,43 @@ class PositionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PositionTable:
+    """A file of positions, and which of its columns say what.
+
+    ``file`` is a CSV or JSON file, perhaps gzipped, relative to the scenario file. ``account`` is
+    the column that names the account; ``supplied`` and ``borrowed`` give the column of amounts for
+    each symbol, ``"-column"`` to subtract it. Amounts are in whole tokens, those of columns named
+    in ``decimals`` in base units of so many decimals; an empty cell is 0. With neither
+    ``supplied`` nor ``borrowed`` the file has the columns collateral_asset, collateral_amount,
+    debt_asset and debt_amount. ``records`` leads to the list of a JSON document (keys joined by
+    dots, as are the columns of objects within its rows).
+
+    ``time`` makes the file a log of events, whose amounts may be negative: the column of times or
+    of block numbers, which :attr:`Positions.until` refers to.
+    """
+
+    file: str
+    account: str = "account"
+    supplied: Columns = ()
+    borrowed: Columns = ()
+    decimals: Places = ()
+    records: str = ""
+    time: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Positions(Population):
     """Positions one by one.
 
-    In the file (``[[population.position]]``), or from a CSV named by ``file`` (relative to the
-    scenario file), which loading replaces by its rows.
+    In the file (``[[population.position]]``), or from files (``[[population.table]]``, or ``file``
+    for one table with the columns account, collateral_asset, collateral_amount, debt_asset and
+    debt_amount), which loading replaces by their rows. An account's rows add up, over all tables.
+
+    ``until`` is the last time (or block number) of events that count. ``negative`` says what
+    becomes of an account's sum below 0, as logs without interest give it: ``refuse``, or ``zero``
+    to take it as 0. ``unhealthy`` says what becomes of positions whose debt is above collateral x
+    threshold at the start prices, which no market would open: ``refuse``, or ``drop`` to leave them
+    out. Whatever is changed or left out is counted in a warning; ``notes`` are those of loading.
     """
 
     kind_name: ClassVar[str] = "positions"
@@ -541,6 +575,11 @@ class Positions(Population):
     venue: Name
     positions: Annotated[tuple[PositionRow, ...], Key("position")] = ()
     file: str = ""
+    tables: Annotated[tuple[PositionTable, ...], Key("table")] = ()
+    until: Annotated[int, Instant(), Range(0, 10**11)] | None = None
+    negative: Literal["refuse", "zero"] = "refuse"
+    unhealthy: Literal["refuse", "drop"] = "refuse"
+    notes: tuple[str, ...] = ()
     response: Response = Response()
 
 

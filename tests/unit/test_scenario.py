@@ -21,6 +21,8 @@ from harness.scenario import (
     Outages,
     PooledLending,
     Positions,
+    PositionTable,
+    PositionTable,
     PriceProcess,
     PushFeed,
     Scenario,
@@ -472,13 +474,13 @@ class TestFilesNamedInAScenario:
         ],
     )
     def test_bad_positions_name_their_line(self, tmp_path, row, where):
-        from harness.scenario.positions import load_positions_csv
+        from harness.scenario.positions import read_positions
 
         file = tmp_path / "u.csv"
         header = "account,collateral_asset,collateral_amount,debt_asset,debt_amount"
         file.write_text(f"{header}\n{row}\n", encoding="utf-8")
         with pytest.raises(ScenarioError) as caught:
-            load_positions_csv(file)
+            read_positions([PositionTable(str(file))])
         assert caught.value.field == f"{file}{where}"
 
 
