@@ -143,6 +143,8 @@ interface IPooledMarket {
 
     event FlashLoanFeeSet(uint256 feePips);
 
+    event SoftSupplyCapSet(address indexed asset, uint256 cap);
+
     /// @notice The liquidation module took over part of an account.
     /// @param taken One word for each asset: scaled claims << 128 | scaled debt; assets at the end may be
     /// left out.
@@ -235,6 +237,11 @@ interface IPooledMarket {
     /// for `gracePeriod` seconds after it, at most a day, so that borrowers can repay first (as Aave
     /// v3.1's setReservePause). Admin only.
     function setPaused(bool paused, uint256 gracePeriod) external;
+
+    /// @notice While total claims are above `cap` (assets; 0 for none), claims in the asset count for new borrowing
+    /// only as far as cap / total: supply goes on to the supplyCap, which is hard, and nobody is liquidated by it.
+    /// Admin only.
+    function setSoftSupplyCap(address asset, uint256 cap) external;
 
     /// @notice Of flash loans, in pips (1e-6), at most 1e6. Admin only.
     function setFlashLoanFee(uint256 feePips) external;
@@ -345,6 +352,8 @@ interface IPooledMarket {
     function paused() external view returns (bool);
 
     function flashLoanFeePips() external view returns (uint256);
+
+    function softSupplyCap(address asset) external view returns (uint256);
 
     function isOperator(address owner, address operator) external view returns (bool);
 

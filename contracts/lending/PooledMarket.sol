@@ -95,6 +95,7 @@ contract PooledMarket is IPooledMarket {
     uint256 public flashLoanFeePips;
 
     mapping(address owner => mapping(address operator => bool)) public isOperator;
+    mapping(address asset => uint256) public softSupplyCap;
 
     LiquidationConfig internal _liquidationConfig;
     Listing[] internal _listings;
@@ -181,6 +182,12 @@ contract PooledMarket is IPooledMarket {
         if (feePips > PIPS) revert InvalidConfig(address(0), "flashLoanFeePips");
         flashLoanFeePips = feePips;
         emit FlashLoanFeeSet(feePips);
+    }
+
+    function setSoftSupplyCap(address asset, uint256 cap) external onlyAdmin {
+        _idOf(asset);
+        softSupplyCap[asset] = cap;
+        emit SoftSupplyCapSet(asset, cap);
     }
 
     // ---- Accounts
@@ -393,7 +400,7 @@ contract PooledMarket is IPooledMarket {
         AssetState memory state = _accrued(id);
         _payCash(state, asset, amount);
         _store(id, state);
-        uint256 fee = amount.mulDivUp(flashLoanFeePips, PIPS);
+        uint256 fee = _flashLoanFeeUp(amount);
         emit FlashLoan(asset, address(borrower), msg.sender, amount, fee);
         IERC20(asset).safeTransfer(address(borrower), amount);
 
@@ -546,9 +553,25 @@ contract PooledMarket is IPooledMarket {
 
     function _requireWithinBorrowLimit(address account) internal view virtual {
         Account memory borrower = _account(account, new uint256[](0));
-        if (borrower.debtUsd > borrower.borrowLimitUsd) {
-            revert BorrowLimitExceeded(account, borrower.debtUsd, borrower.borrowLimitUsd);
+        uint256 limitUsd = borrower.borrowLimitUsd.subFloor(_overSoftCapsUsdUp(borrower));
+        if (borrower.debtUsd > limitUsd) revert BorrowLimitExceeded(account, borrower.debtUsd, limitUsd);
+    }
+
+    /// @dev Borrowing power that soft caps take away: of an asset whose total claims are above its cap, the
+    /// share of every claim that is.
+    function _overSoftCapsUsdUp(Account memory borrower) internal view virtual returns (uint256 usd) {
+        for (uint256 id; id < borrower.scaled.length; ++id) {
+            if (borrower.scaled[id] >> 128 == 0) continue;
+            uint256 cap = softSupplyCap[_listings[id].config.asset];
+            uint256 total = _totalClaims(borrower.states[id]);
+            if (cap == 0 || total <= cap) continue;
+            (uint256 claimsUsd,) = PositionMath.toUsd(borrower.scaled[id], borrower.terms[id]);
+            usd += (claimsUsd * borrower.terms[id].ltvBps).mulDivUp(total - cap, total * BPS);
         }
+    }
+
+    function _flashLoanFeeUp(uint256 amount) internal view virtual returns (uint256) {
+        return amount.mulDivUp(flashLoanFeePips, PIPS);
     }
 
     /// @dev Largest repayment of the chosen debt in one liquidation, rounded down.

@@ -1,4 +1,4 @@
-"""What must hold of liquidation modules, each with an ID and a sentence.
+"""What must hold of liquidation modules and of a market's guards, each with an ID and a sentence.
 
 Beside `harness.testing.invariants`, in its style: plain functions of decoded integers that return
 what is wrong, or None. A contract in ``contracts/mutants`` has a bug planted for each.
@@ -14,10 +14,13 @@ __all__ = [
     "wrong_bid",
     "wrong_collateral_sale",
     "wrong_discount",
+    "wrong_flash_loan",
     "wrong_module_account",
+    "wrong_opening",
     "wrong_pool",
     "wrong_purchase",
     "wrong_redistribution",
+    "wrong_soft_limit",
     "wrong_throttle",
 ]
 
@@ -39,6 +42,9 @@ MODULE_INVARIANTS: Mapping[str, str] = {
     "STP-1": "What the stability pool's depositors can withdraw is no more than it has, in tokens "
     "and in claims.",
     "STP-2": "A liquidation by the stability pool leaves it without debt.",
+    "PSE-1": "Nobody is liquidated while the market is paused, or in the grace period after it.",
+    "FLS-1": "A flash loan leaves cash and reserves higher by its fee, rounded up.",
+    "CAP-1": "Nobody borrows past what claims in assets above their soft cap still count for.",
 }
 """Each invariant's sentence, by ID."""
 
@@ -162,4 +168,44 @@ def wrong_redistribution(*, scaled_debt: int) -> str | None:
     """STP-2: the pool's scaled debt in the market, after any call."""
     if scaled_debt:
         return f"the pool owes {scaled_debt}"
+    return None
+
+
+def wrong_opening(*, timestamp: int, opens: int) -> str | None:
+    """PSE-1 for one liquidation or confiscation; ``opens`` is the market's ``liquidationsFrom``."""
+    if timestamp < opens:
+        return f"an account was liquidated at {timestamp}, liquidation opens at {opens}"
+    return None
+
+
+def wrong_flash_loan(
+    *,
+    assets: int,
+    fee_pips: int,
+    before: tuple[int, int],
+    after: tuple[int, int],
+) -> str | None:
+    """FLS-1 for one flash loan: cash and reserves before and after it, base units."""
+    fee = -(-assets * fee_pips // 10**6)
+    for name, old, new in zip(("cash", "reserves"), before, after, strict=True):
+        if new != old + fee:
+            return f"the {name} went from {old} to {new}, the fee is {fee}"
+    return None
+
+
+def wrong_soft_limit(
+    *,
+    debt_usd: int,
+    claims_usd: Iterable[int],
+    ltv_bps: Iterable[int],
+    totals: Iterable[int],
+    caps: Iterable[int],
+) -> str | None:
+    """CAP-1 after one borrow: USD WAD by asset, total claims and soft caps in base units."""
+    limit = 0
+    for claims, ltv, total, cap in zip(claims_usd, ltv_bps, totals, caps, strict=True):
+        counted = claims * ltv
+        limit += counted * cap // total if cap and total > cap else counted
+    if debt_usd > limit // _BPS:
+        return f"a debt of {debt_usd} stands on {limit // _BPS}"
     return None
