@@ -44,16 +44,25 @@ library PerpMath {
         return uint128(a);
     }
 
-    /// @notice a * b / d, towards minus infinity.
-    function mulDivDown(int256 a, int256 b, uint256 d) internal pure returns (int256) {
-        return (a < 0) == (b < 0)
-            ? toInt(Math.mulDivDown(abs(a), abs(b), d))
-            : -toInt(Math.mulDivUp(abs(a), abs(b), d));
+    /// @notice a * b / d, towards minus infinity. The product must fit a word: sizes, costs and prices are stored
+    /// in 128 bits.
+    function mulDivDown(int256 a, int256 b, uint256 d) internal pure returns (int256 quotient) {
+        int256 product = a * b;
+        int256 divisor = int256(d);
+        unchecked {
+            quotient = product / divisor;
+            if (product < 0 && product % divisor != 0) --quotient;
+        }
     }
 
     /// @notice a * b / d, towards plus infinity.
-    function mulDivUp(int256 a, int256 b, uint256 d) internal pure returns (int256) {
-        return -mulDivDown(-a, b, d);
+    function mulDivUp(int256 a, int256 b, uint256 d) internal pure returns (int256 quotient) {
+        int256 product = a * b;
+        int256 divisor = int256(d);
+        unchecked {
+            quotient = product / divisor;
+            if (product > 0 && product % divisor != 0) ++quotient;
+        }
     }
 
     /// @notice Words of two signed halves, and back.
@@ -209,9 +218,9 @@ library PerpMath {
             maintenance += part * tier.maintenanceBps;
             from = tier.upTo;
         }
-        initial = Math.mulDivUp(initial, scaleBps, BPS * BPS);
-        call = Math.mulDivUp(call, scaleBps, BPS * BPS);
-        maintenance = Math.mulDivUp(maintenance, scaleBps, BPS * BPS);
+        initial = (initial * scaleBps + BPS * BPS - 1) / (BPS * BPS);
+        call = (call * scaleBps + BPS * BPS - 1) / (BPS * BPS);
+        maintenance = (maintenance * scaleBps + BPS * BPS - 1) / (BPS * BPS);
     }
 
     /// @notice The tier in which a notional ends.
@@ -239,7 +248,7 @@ library PerpMath {
         int256 size = highOf(word);
         int256 profit = profitDown(size, lowOf(word), market.markWad, valueScale)
             - fundingUp(size, market.fundingIndexWad, sinceWad, valueScale);
-        uint256 notional = Math.mulDivUp(abs(size), market.markWad, valueScale);
+        uint256 notional = (abs(size) * market.markWad + valueScale - 1) / valueScale;
         (uint256 initial, uint256 call, uint256 maintenance) = marginsUp(tiers, notional, market.marginScaleBps);
         v.equity += profit;
         v.unrealised += profit;

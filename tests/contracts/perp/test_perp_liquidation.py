@@ -300,6 +300,54 @@ def test_other_collateral_is_sold_through_the_router_and_moves_the_price(rig: An
     rig.assert_books_balance()
 
 
+def test_a_cut_sale_is_filled_by_the_sink_and_leaves_the_pool_alone(rig: Any) -> None:
+    pool = rig.collateral("WETH", 2_000 * PRICE, haircut=1_000, depth=100_000)
+    sink = rig.chain.deploy("Sink", rig.router.address)
+    rig.chain.mint(rig.usd, sink.address, 10**6 * USD)
+    rig.chain.send(rig.admin, rig.router, "setSink", sink.address)
+    rig.chain.send(rig.admin, rig.router, "setCut", rig.exchange.address, True)
+    rig.deposit("alice", 5 * WAD, "WETH")
+    rig.trade("alice", "BTC", WAD)
+    rig.price("BTC", 32_500 * PRICE)
+    before = rig.chain.reserves(pool)
+    sold = rig.event(rig.liquidate("alice", "BTC"), "CollateralSold")
+    assert rig.chain.reserves(pool) == before
+    assert sold["amountOut"] == pytest.approx(sold["amountIn"] * 2_000 * 0.997, rel=1e-9)
+    rig.assert_books_balance()
+
+
+def test_the_withdrawal_floor_keeps_a_whale_from_leaving_its_position_to_the_vault(
+    rig: Any,
+) -> None:
+    """Hyperliquid, 12 March 2025: profit withdrawn, margin too thin, position left to the vault."""
+    rig.configure("ETH", ((NO_CAP, 200, 150, 100, BPS),))
+    rig.deposit("short", 10**7 * USD)
+    rig.trade("short", "ETH", -5_000 * WAD)
+    rig.deposit("whale", 2 * 10**5 * USD)
+
+    def attack() -> tuple[int, int]:
+        """Take out all that may go, then fall: (withdrawn, loss others pay)."""
+        rig.trade("whale", "ETH", 4_000 * WAD)
+        rig.price("ETH", 2_050 * PRICE)
+        worth, cash = rig.worth("whale"), rig.holding("whale").cash
+        floor = rig.risk["withdraw_floor"] * worth.notional // BPS
+        amount = min(cash, worth.equity - max(worth.initial, floor) - USD)
+        if amount > 0:
+            rig.withdraw("whale", amount)
+        rig.price("ETH", 1_960 * PRICE)
+        receipt = rig.liquidate("whale", "ETH")
+        return amount, sum(e["amount"] for e in rig.events(receipt, "LossPaid"))
+
+    with rig.undone():
+        amount, loss = attack()
+        assert amount == 2 * 10**5 * USD
+        assert loss > 10**5 * USD
+    rig.set_risk(withdraw_floor=1_000)
+    amount, loss = attack()
+    assert amount < 0
+    assert loss == 0
+
+
 def test_selling_collateral_can_bring_an_account_back(rig: Any) -> None:
     rig.collateral("WETH", 2_000 * PRICE, haircut=5_000, depth=10_000_000)
     rig.deposit("alice", 5 * WAD, "WETH")  # counts 5,000 of 10,000
