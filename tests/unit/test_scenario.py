@@ -22,7 +22,6 @@ from harness.scenario import (
     PooledLending,
     Positions,
     PositionTable,
-    PositionTable,
     PriceProcess,
     PushFeed,
     Scenario,
