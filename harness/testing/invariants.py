@@ -38,7 +38,7 @@ INVARIANTS: Mapping[str, str] = {
 """Each invariant's sentence, by ID."""
 
 ACTION_INVARIANTS: Mapping[str, str] = {
-    "HLT-1": "No account borrows or withdraws to a health factor below 1.",
+    "HLT-1": "No account lowers its health factor below 1 by borrowing or withdrawing.",
     "RES-1": "No supply, withdrawal, borrow or repayment lowers a market's reserves, and no "
     "liquidation that leaves collateral: rounding is at the account's expense.",
 }
@@ -135,15 +135,17 @@ def health_factor(
 
 def wrong_health(
     *,
-    position: Sequence[int],
+    before: Sequence[int],
+    after: Sequence[int],
     prices: Sequence[int],
     units: Sequence[int],
     threshold_bps: Sequence[int],
 ) -> str | None:
-    """HLT-1 for an account after it borrowed or withdrew; arguments as in `wrong_liquidation`."""
-    health = health_factor(position, prices, units, threshold_bps)
-    if health is not None and health < _WAD:
-        return f"the account was let down to a health factor of {health / _WAD}"
+    """HLT-1 for an account that borrowed or withdrew: its position without the action, at the same
+    time, and with it; otherwise as `wrong_liquidation`."""
+    old, new = (health_factor(words, prices, units, threshold_bps) for words in (before, after))
+    if new is not None and new < _WAD and (old is None or new < old):
+        return f"the account was let down to a health factor of {new / _WAD}"
     return None
 
 

@@ -347,7 +347,8 @@ class LendingMarket:
             self._enforce("LIQ-1", action.account, problem)
         elif action.kind in ("borrow", "withdraw"):
             problem = wrong_health(
-                position=_words(held, 1),
+                before=_words(position, 1),
+                after=_words(held, 1),
                 prices=self._prices_wad(),
                 units=self._units,
                 threshold_bps=[book.threshold_bps for book in before],
