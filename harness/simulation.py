@@ -189,7 +189,7 @@ def _note_answers(view: View, chosen: Selection, receipts: Sequence[Receipt]) ->
     """Marks the margin calls that called accounts answered in this block."""
     last = len(chosen.included)
     for order, receipt in zip(chosen.included, receipts[-last:] if last else [], strict=True):
-        if receipt.status and order.action in ("top_up", "deleverage"):
+        if receipt.status and order.agent.startswith(BORROWERS):
             venue = order.agent.removeprefix(BORROWERS)
             view.venues[venue].calls.answered(int(order.key), order.action)
 

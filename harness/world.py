@@ -159,9 +159,13 @@ def deploy(
     router = setup.deploy("ForcedTradeRouter", ADMIN)
     sink = setup.deploy("Sink", router.address)
     setup.send(ADMIN, router, "setSink", sink.address)
+    routed: set[frozenset[str]] = set()
     for pool in pools.values():
-        base, quote = tokens[pool.base].address, tokens[pool.quote].address
-        setup.send(ADMIN, router, "setPool", base, quote, pool.contract.address)
+        pair = frozenset((pool.base, pool.quote))
+        if pair not in routed:  # the first of a pair, as `World.pool_of`
+            base, quote = tokens[pool.base].address, tokens[pool.quote].address
+            setup.send(ADMIN, router, "setPool", base, quote, pool.contract.address)
+        routed.add(pair)
     fee_ledger = setup.deploy(
         "FeeLedger", tokens[scenario.block_space.fee_asset].address, BUILDER, COLLECTOR
     )
@@ -359,7 +363,11 @@ def _fund_agents(
     liquidation_executor: Contract,
     arbitrage_executor: Contract,
 ) -> dict[bytes, int]:
-    """Mints agents' capital and has them approve their executor; returns their fee deposits."""
+    """Mints agents' capital and has them approve their executor; returns their fee deposits.
+
+    An agent from outside has what its fields ``capital`` and ``fee_deposit`` say, if it has them,
+    on ``account(name, index)``; what it wants to approve it approves by an order.
+    """
     fee_decimals = decimals[scenario.block_space.fee_asset]
     deposits: dict[bytes, int] = {}
     for liquidator in scenario.agents_of(Liquidator):
@@ -379,6 +387,14 @@ def _fund_agents(
             deposits[owner] = base_units(arbitrageur.fee_deposit, fee_decimals)
             seeder.mint(USD, owner, base_units(arbitrageur.capital_usd, USD_DECIMALS))
             seeder.approve(USD, owner, arbitrage_executor)
+    for outside in scenario.agents:
+        if isinstance(outside, Liquidator | Guardian | Governor | Arbitrageur):
+            continue
+        for index in range(outside.count):
+            owner = account(outside.name, index).address
+            deposits[owner] = base_units(getattr(outside, "fee_deposit", 0.0), fee_decimals)
+            for symbol, amount in getattr(outside, "capital", ()):
+                seeder.mint(symbol, owner, base_units(amount, decimals[symbol]))
     return deposits
 
 

@@ -75,15 +75,20 @@ class OrderMaker:
         waited = 0 if held is None else max(0, view.next_block - held.available)
         return self._bid.wei(view.background_bid, waited)
 
-    def order(self, view: View, action: str, key: str, to: bytes, data: bytes) -> Order:
-        """An order that may enter the next block, or as many later as the agent is slow."""
+    def order(
+        self, view: View, action: str, key: str, to: bytes, data: bytes, gas: int | None = None
+    ) -> Order:
+        """An order that may enter the next block, or as many later as the agent is slow.
+
+        gas: what an action declares that is not in DECLARED_GAS
+        """
         available = view.next_block + self._latency
         return Order(
             transaction=Transaction(self._sender, to, data),
             action=action,
             agent=self._name,
             key=key,
-            gas=DECLARED_GAS[action],
+            gas=DECLARED_GAS[action] if gas is None else gas,
             bid=self.bid(view, key),
             observed=view.index,
             available=available,

@@ -144,8 +144,8 @@ def malformed(name: str, block: int, order: Order) -> list[str]:
     sender, to, data = order.transaction
     rules = {
         "agent is not its name": order.agent == name,
-        "action is not in DECLARED_GAS": order.action in DECLARED_GAS,
-        "gas is not what the action declares": order.gas == DECLARED_GAS.get(order.action),
+        "gas is not what the action declares": type(order.gas) is int
+        and order.gas == DECLARED_GAS.get(order.action, order.gas) > 0,
         "bid is not an integer of 0 or more": type(order.bid) is int and order.bid >= 0,
         "observed is not the last block": order.observed == block - 1,
         "available before the block": order.available >= block,

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from harness import simulation
+from harness.accounts import account
 from harness.agents import (
     ArbitrageurAgent,
     BorrowerAgent,
@@ -18,9 +19,11 @@ from harness.agents import (
     GuardianAgent,
     LiquidatorAgent,
 )
+from harness.agents.base import OrderMaker
 from harness.builder import Adversarial, FeeAuction, RandomOrder
 from harness.engine.base import Block
-from harness.errors import EngineError
+from harness.errors import EngineError, ScenarioError
+from harness.scenario import Agent as AgentSpec
 from harness.scenario import (
     Arbitrageur,
     Bid,
@@ -28,6 +31,7 @@ from harness.scenario import (
     Guardian,
     Liquidator,
     Outages,
+    Pool,
     Response,
 )
 from harness.testing.agent_conformance import SEED, AgentConformance
@@ -185,6 +189,14 @@ class BidsInFloats(Wrong):
         return dataclasses.replace(order, bid=float(order.bid))
 
 
+class TestOutside(Lively):
+    __test__ = True
+
+    @pytest.fixture
+    def make_agent(self):
+        return lambda context: BuyerAgent(Buyer("buyer"), 0, context)
+
+
 class SpeaksForAnother(Wrong):
     def fault(self, view, order):
         return dataclasses.replace(order, agent="arbitrageur")
@@ -285,3 +297,72 @@ class RaisesBids(FeeAuction):
 def test_the_ordering_kit_finds_the_fault(fault, check) -> None:
     with pytest.raises(AssertionError):
         getattr(OrderingConformance(), check)(fault)
+
+
+# --- agents from outside ------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Buyer(AgentSpec):
+    """Approves the router to spend its USDX."""
+
+    kind_name = "buyer"
+    name: str
+    capital: tuple[tuple[str, float], ...] = ()
+    count: int = 1
+    fee_deposit: float = 1.0
+
+    def build(self, index, context):
+        return BuyerAgent(self, index, context)
+
+
+class BuyerAgent:
+    """It does so once."""
+
+    def __init__(self, spec: Buyer, index: int, context: Context) -> None:
+        self.name = f"{spec.name}-{index}"
+        self._world = context.world
+        owner = account(spec.name, index).address
+        self._maker = OrderMaker(context, self.name, owner, Bid(base_gwei=1), 0)
+
+    def act(self, view):
+        if view.index:
+            return []
+        ledger = self._world.tokens["USDX"]
+        call = ledger.encode("approve", self._world.router.address, 10**6)
+        return [self._maker.order(view, "approve", "", ledger.address, call, gas=60_000)]
+
+
+def test_an_agent_from_outside_has_its_capital_and_pays_its_fees(small, passes) -> None:
+    history = passes(small.scenario(agents=(Buyer("buyer", (("USDX", 5.0),), count=2),)))
+    trace = history.simulate()
+    rows = [row for row in trace.transactions if row.agent.startswith("buyer")]
+    assert [(row.agent, row.status) for row in rows] == [(row.agent, "succeeded") for row in rows]
+    assert {row.agent for row in rows} == {"buyer-0", "buyer-1"}
+    for index in range(2):
+        assert history.balance("USDX", account("buyer", index).address) == 5 * 10**6
+    assert trace.fees == {f"buyer-{index}": 60_000 * 10**9 for index in range(2)}
+    assert trace.violations == []
+
+
+def test_of_two_pools_for_a_pair_the_first_takes_forced_trades(small, passes) -> None:
+    deep = Pool("deep", "ETH", "USDX", 50_000.0, 0)
+    scenario = small.scenario(
+        prices=((0, 1000.0), (1, 950.0)),
+        positions=((1.0, 790.0),),
+        pools=(deep,),
+        pool_base=1.0,
+        agents=(small.liquidator(),),
+        expect="liquidations",
+    )
+    trace = passes(scenario).simulate()
+    assert len(trace.liquidations) == 1
+    first, last = trace.blocks[0].reserves, trace.blocks[-1].reserves
+    assert first["deep"] != last["deep"]
+    assert first["pool"] == last["pool"]
+
+
+@pytest.mark.parametrize("name", ["outside", "admin", "seeder", "fee-collector", "ladder"])
+def test_a_name_that_is_somebody_elses_is_refused(small, name) -> None:
+    with pytest.raises(ScenarioError, match=r"agent\[0\].name"):
+        small.scenario(positions=((1.0, 1.0),), agents=(small.liquidator(name=name),))
