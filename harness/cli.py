@@ -26,7 +26,7 @@ from harness.errors import (
 )
 
 if TYPE_CHECKING:
-    from harness.run import RunResult
+    from harness.run import Prepared, RunResult
     from harness.scenario import Scenario
     from harness.verify import Verdict
 
@@ -281,8 +281,9 @@ def _run(options: argparse.Namespace) -> int:
         scenario = with_price_file(scenario, argument)
     engine = _open(options.engine)
     try:
-        set_up(scenario, options.seed)  # what cannot be set up is refused before anything changes
-        result = _run_into_directory(scenario, engine, options)
+        # what cannot be set up is refused before anything changes
+        prepared = set_up(scenario, options.seed)
+        result = _run_into_directory(scenario, engine, options, prepared)
     finally:
         engine.close()
     if options.json:
@@ -300,7 +301,7 @@ def _path(scenario: Scenario, options: argparse.Namespace) -> Path:
 
 
 def _run_into_directory(
-    scenario: Scenario, engine: Engine, options: argparse.Namespace
+    scenario: Scenario, engine: Engine, options: argparse.Namespace, prepared: Prepared
 ) -> RunResult:
     """Runs with a run directory that says at any time how far it got."""
     from harness.results import RunDirectory, command_line
@@ -313,7 +314,7 @@ def _run_into_directory(
     progress = None if silent else ProgressBar(sys.stderr, columns())
     _log.info("%s: %d blocks and as many of the twin", scenario.name, scenario.clock.blocks)
     try:
-        result = run(scenario, options.seed, engine, progress=progress)
+        result = run(scenario, options.seed, engine, progress=progress, prepared=prepared)
         directory.complete(result)
     except ScenarioError:
         directory.discard()

@@ -25,6 +25,9 @@ from harness.world import World, deploy
 
 Progress = Callable[[int, int], None]
 
+#: price paths by symbol (8 decimals, one for each block), and a world not yet executed
+Prepared = tuple[dict[str, list[int]], World]
+
 
 @dataclass(frozen=True)
 class RunResult:
@@ -56,6 +59,7 @@ def run(
     engine: str | Engine | None = None,
     *,
     progress: Progress | None = None,
+    prepared: Prepared | None = None,
 ) -> RunResult:
     """Runs a scenario and its twin from the same snapshot.
 
@@ -64,6 +68,7 @@ def run(
     engine: a name for ``open_engine``, or a fresh engine, which the caller closes; by default
         the fastest there is
     progress: told after each block how many are done, and of how many
+    prepared: what ``set_up`` gave for this scenario and seed, where it was called before
 
     Raises:
         ScenarioError: the scenario cannot be set up.
@@ -72,22 +77,29 @@ def run(
     if isinstance(engine, str) or engine is None:
         opened = open_engine(engine) if engine else default_engine()
         try:
-            return _run(scenario, seed, opened, progress)
+            return _run(scenario, seed, opened, progress, prepared)
         finally:
             opened.close()
-    return _run(scenario, seed, engine, progress)
+    return _run(scenario, seed, engine, progress, prepared)
 
 
-def set_up(scenario: Scenario, seed: int) -> tuple[dict[str, list[int]], World]:
+def set_up(scenario: Scenario, seed: int) -> Prepared:
     """Price paths and the world of a scenario, its set-up written down but not executed."""
     paths = {symbol: path.tolist() for symbol, path in build_paths(scenario, seed).items()}
     start_prices = {symbol: path[0] for symbol, path in paths.items()}
-    return paths, deploy(scenario, start_prices, _by_venue(build_population(scenario, seed)))
+    positions = _by_venue(build_population(scenario, seed, start_prices))
+    return paths, deploy(scenario, start_prices, positions)
 
 
-def _run(scenario: Scenario, seed: int, engine: Engine, progress: Progress | None) -> RunResult:
+def _run(
+    scenario: Scenario,
+    seed: int,
+    engine: Engine,
+    progress: Progress | None,
+    prepared: Prepared | None,
+) -> RunResult:
     began = time.perf_counter()
-    paths, world = set_up(scenario, seed)
+    paths, world = set_up(scenario, seed) if prepared is None else prepared
     blocks = world.setup.blocks(scenario.clock.start)
     digests = DigestChain()
     setup_digests = []
@@ -209,4 +221,4 @@ def _summary(
     }
 
 
-__all__ = ["Progress", "RunResult", "run", "set_up"]
+__all__ = ["Prepared", "Progress", "RunResult", "run", "set_up"]
