@@ -105,7 +105,8 @@ interface IPerpTypes {
     /// once it has no equity left.
     /// @param feeVaultBps Share of the trading fees that goes to the vault.
     /// @param feeInsuranceBps Share that goes to the insurance fund; the rest is for the admin to collect.
-    /// @param keeperFee Paid by the insurance fund, as far as it goes, to whoever has an account taken over.
+    /// @param keeperFee Paid by the insurance fund, as far as it goes, to whoever has an account taken over; at
+    /// most the account's maintenance margin.
     /// @param vaultFloor Equity the vault keeps when it takes over; without a waterfall it takes over regardless.
     /// @param vaultLockBps Redemptions leave the vault with this share of the larger side's open notional.
     struct RiskConfig {

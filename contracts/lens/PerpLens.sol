@@ -184,7 +184,7 @@ contract PerpLens {
             words[start + 1] =
                 v.equity <= v.maintenanceMargin.mulDivDown(risk.backstopBps, BPS).toInt() ? 2 : 1;
             if (words[start + 1] == 2) {
-                words[start + 4] = risk.keeperFee;
+                words[start + 4] = v.maintenanceMargin.min(risk.keeperFee);
             } else {
                 (IPerpTypes.MarketConfig memory config,) = exchange.marketConfig(words[start + 2]);
                 _quoteClose(words, start, row, v.equity, terms, config);

@@ -147,7 +147,7 @@ contract PerpLiquidation is PerpCore {
             _settleRest(account, by);
         }
         _accounts[account].calledAt = 0;
-        _payKeeper();
+        _payKeeper(b.v.maintenanceMargin);
     }
 
     function _takerOf(bytes32 account, Valuation memory v) internal view virtual returns (Taker) {
@@ -225,9 +225,10 @@ contract PerpLiquidation is PerpCore {
         emit DeficitBooked(account, amount);
     }
 
-    function _payKeeper() private {
+    /// @dev Never more than the account's maintenance margin, so that tiny accounts are not worth ruining.
+    function _payKeeper(uint256 maintenanceMargin) private {
         int256 cash = _accounts[_insurance()].cash;
-        uint256 fee = cash.positive().min(_risk.keeperFee);
+        uint256 fee = cash.positive().min(_risk.keeperFee).min(maintenanceMargin);
         _credit(_insurance(), -fee.toInt());
         _credit(PerpMath.mainAccount(msg.sender), fee.toInt());
     }

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from harness.accounts import account
+from harness.contracts import decode_error
 from harness.errors import Reverted
 
 WAD = 10**18
@@ -177,6 +178,36 @@ def test_more_than_there_is_cannot_be_withdrawn(rig: Any) -> None:
     assert rig.chain.balance(rig.tokens["WBTC"], account("alice").address) == WAD
 
 
+def test_rounding_is_always_at_the_traders_expense(make_rig: Any, rng: Any) -> None:
+    """Ten thousand trades at one index price that end flat: skew prices cancel out, and what is
+    missing is rounding, less than three units a trade."""
+    rig = make_rig(decimals=6)
+    rig.market("ETH", 2_000 * PRICE, skew_scale=7_777 * WAD + 13)
+    traders = [(f"trader{i}", account(f"trader{i}").address) for i in range(4)]
+    for who, _ in traders:
+        rig.deposit(who, 10**12)
+    sizes = dict.fromkeys((who for who, _ in traders), 0)
+    trades = 10_000
+    for _ in range(trades // 100):
+        calls = []
+        for _ in range(100):
+            who, address = rng.choice(traders)
+            size = rng.choice([1, -1]) * rng.choice([1, int(10 ** rng.uniform(0, 20))])
+            if abs(sizes[who] + size) > 200 * WAD:
+                size = -sizes[who] // 2 or 1
+            sizes[who] += size
+            limit = MAX if size > 0 else 0
+            calls.append((address, rig.exchange, "trade", rig.word(who), 0, size, limit))
+        rig.chain.send_block(calls)
+    for who, size in sizes.items():
+        if size:
+            rig.trade(who, "ETH", -size)
+    books = rig.books()
+    assert rig.state("ETH")[2:5] == (0, 0, 0)
+    assert -3 * trades < books.cash - 4 * 10**12 < 0
+    rig.assert_books_balance()
+
+
 # ---- Funding
 
 
@@ -193,10 +224,10 @@ def test_funding_over_a_day_is_that_of_an_integer_model(rig: Any) -> None:
     rig.trade("alice", "ETH", 120 * WAD + 7)
     rig.trade("bob", "ETH", -50 * WAD + 3)
     index, at = rig.state("ETH").funding_index, rig.chain.now
+    day_over = at + DAY
     skew = 70 * WAD + 10
-    owed = {"alice": 0, "bob": 0}
     sizes = {"alice": 120 * WAD + 7, "bob": -50 * WAD + 3}
-    start = {who: rig.holding(who) for who in owed}
+    start = {who: rig.holding(who) for who in sizes}
     for hour in range(24):
         price = (2_000 + 13 * hour) * PRICE
         rig.price("ETH", price)
@@ -205,25 +236,19 @@ def test_funding_over_a_day_is_that_of_an_integer_model(rig: Any) -> None:
         share = skew * WAD // (1_000 * WAD)
         rate = min(share * (WAD // 10) // WAD + WAD // 3_333, WAD // 50)
         index += rate * price * 10**10 * elapsed // (WAD * DAY)
-    assert at - start["alice"].positions["ETH"].stepped_at  # the clock moved
+    assert at == day_over
     assert rig.state("ETH").funding_index == index
     before = rig.books().vault
-    for who in owed:
-        owed[who] = -(-sizes[who] * (index - start[who].positions["ETH"].funding_index) // WAD**2)
-    # no block between the last accrual and the reckoning: read it from the books
     for who, size in sizes.items():
-        worth = rig.worth(who)
-        profit = size * rig.state("ETH").mark // 10**18 - start[who].positions["ETH"].cost
-        assert worth.unrealised == profit - (-(-owed_units(size, index, start[who]) // WAD))
+        position = start[who].positions["ETH"]
+        owed = -(-size * (index - position.funding_index) // WAD)  # rounded up
+        profit = size * rig.state("ETH").mark // WAD - position.cost
+        assert rig.worth(who).unrealised == profit - owed
     fill = rig.trade("alice", "ETH", WAD)
     assert fill["funding"] > 0
     assert rig.books().vault == before + fill["funding"]
     assert rig.trade("bob", "ETH", -WAD)["funding"] < 0
     rig.assert_books_balance()
-
-
-def owed_units(size: int, index: int, start: Any) -> int:
-    return size * (index - start.positions["ETH"].funding_index)
 
 
 def test_funding_is_bounded_and_turns_with_the_skew(rig: Any) -> None:
@@ -509,6 +534,48 @@ def test_only_the_admin_administers(rig: Any) -> None:
 def test_a_market_that_makes_no_sense_is_refused(rig: Any, change: Any, field: str) -> None:
     with rig.chain.reverts("InvalidConfig", field):
         rig.configure("ETH", **change)
+
+
+def test_a_collateral_is_listed_once_and_held_up_to_its_cap(rig: Any) -> None:
+    rig.collateral("WETH", 2_000 * PRICE, cap=5 * WAD)
+    config = tuple(rig.collaterals["WETH"].values())
+    with rig.chain.reverts("AlreadyListed"):
+        rig.send("admin", "listCollateral", config)
+    with rig.chain.reverts("AlreadyListed"):
+        rig.send("admin", "listCollateral", (rig.usd.address, *config[1:]))
+    with rig.chain.reverts("NotListed"):
+        rig.send("admin", "setCollateralConfig", (account("bob").address, *config[1:]))
+    with rig.chain.reverts("InvalidConfig", "haircutBps"):
+        rig.send("admin", "setCollateralConfig", (*config[:5], BPS + 1, config[6]))
+    rig.deposit("alice", 3 * WAD, "WETH")
+    with rig.chain.reverts("CollateralCap", rig.tokens["WETH"], 5 * WAD, 6 * WAD):
+        rig.deposit("bob", 3 * WAD, "WETH")
+    rig.send("admin", "setCollateralConfig", (*config[:6], NO_CAP))
+    rig.deposit("bob", 3 * WAD, "WETH")
+    rig.assert_books_balance()
+
+
+def test_the_vault_is_set_once_and_risk_rules_must_make_sense(rig: Any) -> None:
+    with rig.chain.reverts("InvalidConfig", "vault"):
+        rig.send("admin", "setVault", account("bob").address)
+    with rig.chain.reverts("InvalidConfig", "backstopBps"):
+        rig.set_risk(backstop=BPS)
+    with rig.chain.reverts("InvalidConfig", "feeVaultBps"):
+        rig.set_risk(backstop=0, fee_vault=6_000, fee_insurance=4_001)
+
+
+def test_a_token_that_calls_back_is_refused(make_rig: Any) -> None:
+    rig = make_rig()
+    token = rig.chain.deploy("ReentrantToken")
+    feed = rig.feed("R", PRICE)
+    config = (token.address, feed.address, 0, 0, (1 << 127) - 1, 0, NO_CAP)
+    rig.send("admin", "listCollateral", config)
+    inner = rig.exchange.encode("deposit", rig.word("alice"), token.address, 1)
+    rig.chain.send(account("alice").address, token, "arm", rig.exchange.address, inner)
+    rig.chain.send(account("alice").address, token, "mint", account("alice").address, 10)
+    rig.send("alice", "deposit", rig.word("alice"), token.address, 10)
+    assert decode_error(rig.chain.read(token, "outcome")) == "Reentrancy()"
+    assert rig.read("collateralTotal", 0) == 10
 
 
 # ---- Vault

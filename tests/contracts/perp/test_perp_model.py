@@ -258,7 +258,7 @@ class Model:
                 self.cash["insurance"] += left
             else:
                 self.vault += left
-        tip = min(RISK["keeper_fee"], max(0, self.cash["insurance"]))
+        tip = min(RISK["keeper_fee"], maintenance, max(0, self.cash["insurance"]))
         self.cash["insurance"] -= tip
         self.cash["bank"] += tip
 
