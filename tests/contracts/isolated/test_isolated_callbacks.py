@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.accounts import account
-from harness.contracts import Contract
+from harness.contracts import Contract, decode_error
 from harness.errors import Reverted
 
 if TYPE_CHECKING:
@@ -174,3 +174,31 @@ def test_only_the_market_in_hand_calls_the_liquidator_back(
 ) -> None:
     with chain.reverts("NotMarket", ME):
         chain.send(ME, liquidator[0], "onIsolatedLiquidation", 1, 1, b"")
+
+
+def test_a_token_that_calls_back_cannot_take_anything_twice(
+    chain: Chain, make_isolated: Any
+) -> None:
+    """The collateral calls the market in the middle of its own withdrawal and seizure."""
+    token = chain.deploy("ReentrantToken")
+    rig = make_isolated(collateral_token=token)
+    rig.supply("supplier", 10_000 * WAD)
+    rig.add_collateral("alice", 3 * WAD)
+    rig.borrow("alice", 1_000 * WAD)
+    alice, thief = account("alice").address, account("thief").address
+    rig.fund("thief", rig.debt, 10_000 * WAD)
+    chain.send(alice, rig.market, "setOperator", token.address, True)
+    inner = rig.market.encode("withdrawCollateral", 2 * WAD, alice, thief)
+    chain.send(thief, token, "arm", rig.market.address, inner)
+    rig.send("alice", "withdrawCollateral", 2 * WAD, alice, alice)
+    found = decode_error(chain.read(token, "outcome")).partition("(")[0]
+    assert found == "InsufficientCollateral"
+
+    rig.price(1_100 * USD)
+    inner = rig.market.encode("liquidate", alice, 0, MAX, b"")
+    chain.send(thief, token, "arm", rig.market.address, inner)
+    rig.send("thief", "liquidate", alice, 0, MAX, b"")
+    assert decode_error(chain.read(token, "outcome")).partition("(")[0] == "Healthy"
+    state = rig.state()
+    assert state.debt_tokens == state.supply_assets - state.borrow_assets
+    assert state.collateral_tokens == rig.position("alice").collateral

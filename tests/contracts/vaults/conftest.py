@@ -22,9 +22,10 @@ KINK = 8 * RAY // 10
 class Vault:
     """A vault over a market of a dollar, lent against ETH; a borrower's interest makes it grow."""
 
-    def __init__(self, chain: Any, over: str, gifts: bool, kind: str, decimals: int) -> None:
-        self.chain, self.over = chain, over
-        self.asset = chain.token("USD", decimals)
+    def __init__(
+        self, chain: Any, over: str, gifts: bool, kind: str, asset: Contract, decimals: int
+    ) -> None:
+        self.chain, self.over, self.asset = chain, over, asset
         self.unit = 10**decimals
         self.eth = chain.token("ETH")
         reporter, admin = account("reporter").address, account("admin").address
@@ -120,8 +121,13 @@ def make_vault(chain: Any) -> Any:
     """Make a vault over this market, which counts gifts or does not."""
 
     def make(
-        over: str = "isolated", gifts: bool = False, kind: str | None = None, decimals: int = 6
+        over: str = "isolated",
+        gifts: bool = False,
+        kind: str | None = None,
+        decimals: int = 6,
+        asset: Contract | None = None,
     ) -> Vault:
-        return Vault(chain, over, gifts, kind or KINDS[over], decimals)
+        asset = asset or chain.token("USD", decimals)
+        return Vault(chain, over, gifts, kind or KINDS[over], asset, decimals)
 
     return make

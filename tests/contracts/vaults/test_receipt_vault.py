@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.accounts import account
+from harness.contracts import decode_error
 from harness.errors import Reverted
 
 if TYPE_CHECKING:
@@ -114,7 +115,11 @@ def test_interest_goes_to_the_holders_and_everything_comes_out(make_vault: Any, 
     # half is lent out: only the cash can be withdrawn
     most = vault.read("maxWithdraw", account("alice").address)
     assert most == 200 * vault.unit < alice
-    assert 0 <= most - vault.read("convertToAssets", vault.read("maxRedeem", alice_())) <= 2
+    assert (
+        0
+        <= most - vault.read("convertToAssets", vault.read("maxRedeem", account("alice").address))
+        <= 2
+    )
     me = vault.fund("borrower", 1_000 * vault.unit)
     if over == "isolated":
         debt = vault.chain.read(vault.market, "position", me)[1]
@@ -128,10 +133,6 @@ def test_interest_goes_to_the_holders_and_everything_comes_out(make_vault: Any, 
         assert vault.assets(who) >= {"alice": alice, "bob": bob}[who]
     assert vault.read("totalSupply") == 0
     assert vault.read("totalAssets") <= 1
-
-
-def alice_() -> bytes:
-    return account("alice").address
 
 
 @BOTH
@@ -272,3 +273,41 @@ def test_nothing_is_deposited_or_withdrawn_for_nothing(make_vault: Any, chain: C
         vault.send("alice", "redeem", 0, me, me)
     with chain.reverts("ZeroShares"):
         vault.send("alice", "withdraw", 1, me, me)
+
+
+@BOTH
+@pytest.mark.parametrize("gifts", [False, True])
+def test_a_token_that_calls_back_finds_the_vault_closed(
+    make_vault: Any, chain: Chain, over: str, gifts: bool
+) -> None:
+    token = chain.deploy("ReentrantToken")
+    vault = make_vault(over, gifts, decimals=18, asset=token)
+    vault.deposit("alice", 1_000)
+    alice = vault.fund("alice", 1_000)
+    for inner in (
+        ("deposit", 10, alice),
+        ("mint", 10, alice),
+        ("withdraw", 10, alice, alice),
+        ("redeem", 10, alice, alice),
+    ):
+        chain.send(alice, token, "arm", vault.contract.address, vault.contract.encode(*inner))
+        for outer in (("deposit", 5, alice), ("redeem", 5, alice, alice)):
+            chain.send(alice, vault.contract, *outer)
+            found = decode_error(chain.read(token, "outcome"))
+            assert found.partition("(")[0] == "Reentrancy"
+    assert vault.shares("alice") == vault.worth("alice") == 1_000
+
+
+def test_a_supply_cap_is_a_limit_on_deposits(make_vault: Any, chain: Chain) -> None:
+    vault = make_vault("pooled")
+    asset, admin = vault.asset.address, account("admin").address
+    vault.deposit("alice", 300)
+    config = list(chain.read(vault.market, "assetConfig", asset))
+    config[10] = 1_000  # supplyCap
+    chain.send(admin, vault.market, "setAssetConfig", tuple(config))
+    owner = account("alice").address
+    assert vault.read("maxDeposit", owner) == vault.read("maxMint", owner) == 700
+    with chain.reverts("SupplyCapExceeded"):
+        vault.deposit("alice", 701)
+    vault.deposit("alice", 700)
+    assert vault.read("maxDeposit", owner) == 0
