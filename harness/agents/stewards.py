@@ -34,7 +34,10 @@ class _Window:
 
 
 class GuardianAgent:
-    """Pauses a market in a fall or a run of liquidations, and opens it again later."""
+    """Pauses a market in a fall or a run of liquidations, and opens it again later.
+
+    An order that expires did nothing: it asks again to open, and to pause if there is still reason.
+    """
 
     def __init__(self, spec: Guardian, context: Context) -> None:
         self.name = spec.name
@@ -46,17 +49,19 @@ class GuardianAgent:
         self._repaid: deque[tuple[int, int]] = deque()
         self._paused_at: int | None = None
         self._armed_from = 0
+        #: the last order, until it is known what became of it
+        self._sent: Order | None = None
 
     def act(self, view: View) -> list[Order]:
         """The order to pause or to open, if it is time for either."""
         fall = self._window.fall_bps(view.timestamp, view.feeds[self._spec.asset].answer)
         repaid = self._recent(view)
+        self._look_after_order(view)
         if self._outages.out(view) or view.waiting(self.name):
             return []
         if self._paused_at is not None:
             if view.timestamp < self._paused_at + self._spec.pause_s:
                 return []
-            self._paused_at = None
             return [self._order(view, paused=False)]
         limit = usd_wad(self._spec.liquidated_usd)
         falling = self._spec.fall_bps and fall >= self._spec.fall_bps
@@ -65,6 +70,19 @@ class GuardianAgent:
         self._paused_at = view.timestamp
         self._armed_from = view.timestamp + self._spec.pause_s + self._spec.window_s
         return [self._order(view, paused=True)]
+
+    def _look_after_order(self, view: View) -> None:
+        """Notes whether the last order has entered a block: if not, nothing has changed."""
+        sent = self._sent
+        if sent is None or view.waiting(self.name):
+            return
+        entered = view.index <= sent.expires
+        if sent.key == str(True):
+            if not entered:
+                self._paused_at, self._armed_from = None, 0
+        elif entered:
+            self._paused_at = None
+        self._sent = None
 
     def _recent(self, view: View) -> int:
         """USD (WAD) of debt repaid in liquidations within the window."""
@@ -77,7 +95,8 @@ class GuardianAgent:
     def _order(self, view: View, *, paused: bool) -> Order:
         grace = 0 if paused else self._spec.grace_s
         data = self._market.encode("setPaused", paused, grace)
-        return self._maker.order(view, "set_paused", str(paused), self._market.address, data)
+        self._sent = self._maker.order(view, "set_paused", str(paused), self._market.address, data)
+        return self._sent
 
 
 class GovernorAgent:
