@@ -360,7 +360,7 @@ def _write_table(table: Mapping[str, Any], prefix: str) -> Iterator[str]:
         if isinstance(value, Mapping) or _is_table_array(value):
             later.append((key, value))
         else:
-            yield f"{_key(key)} = {_inline(value)}"
+            yield f"{_key(key)} = {inline_value(value)}"
     for key, value in later:
         name = f"{prefix}{_key(key)}"
         for item in [value] if isinstance(value, Mapping) else value:
@@ -376,10 +376,11 @@ def _is_table_array(value: object) -> bool:
 
 
 def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _inline(key)
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else inline_value(key)
 
 
-def _inline(value: object) -> str:
+def inline_value(value: object) -> str:
+    """A value in one line of TOML, tables included, as ``--set path=value`` takes it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
@@ -388,9 +389,9 @@ def _inline(value: object) -> str:
         escaped = "".join(_escape(character) for character in value)
         return f'"{escaped}"'
     if isinstance(value, list):
-        return "[" + ", ".join(_inline(item) for item in value) + "]"
+        return "[" + ", ".join(inline_value(item) for item in value) + "]"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_key(k)} = {_inline(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{_key(k)} = {inline_value(v)}" for k, v in value.items()) + "}"
     raise TypeError(f"no TOML form for {type(value).__name__}")
 
 
