@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
 import tomllib
 from collections.abc import Sequence
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +50,18 @@ def load_scenario(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Sc
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise ScenarioError("scenario", text, f"a readable file ({reason})") from error
-        return parse_scenario(raw, overrides, folder=path.parent)
+        return _with_origin(parse_scenario(raw, overrides, folder=path.parent), text, overrides)
     if text not in scenario_names():
         allowed = "one of " + ", ".join(scenario_names()) + ", or the path of a .toml file"
         raise ScenarioError("scenario", text, allowed)
     source = resources.files("harness") / "scenarios" / f"{text}.toml"
-    return parse_scenario(source.read_bytes(), overrides)
+    return _with_origin(parse_scenario(source.read_bytes(), overrides), text, overrides)
+
+
+def _with_origin(scenario: Scenario, name: str, overrides: Sequence[str]) -> Scenario:
+    """The scenario with what names it on the command line."""
+    words = [name, *chain.from_iterable(("--set", override) for override in overrides)]
+    return dataclasses.replace(scenario, origin=shlex.join(words))
 
 
 def parse_scenario(

@@ -695,7 +695,8 @@ class Scenario:
 
     ``expect`` says what must happen for a run to count: ``liquidations``, or ``quiet`` where
     nothing moving is the point. ``warnings`` (not part of the file) name what is allowed but
-    unwise, such as a threshold x (1 + bonus) of 1 or more.
+    unwise, such as a threshold x (1 + bonus) of 1 or more; ``origin`` is what names the scenario
+    on the command line, where it came from there.
     """
 
     name: Name
@@ -714,6 +715,7 @@ class Scenario:
     populations: Annotated[tuple[Population, ...], Key("population")] = ()
     agents: Annotated[tuple[Agent, ...], Key("agent")] = ()
     warnings: tuple[str, ...] = field(default=(), compare=False, metadata={"in_file": False})
+    origin: str = field(default="", compare=False, metadata={"in_file": False})
 
     def asset(self, symbol: str) -> Asset:
         """The asset with this symbol. Raises KeyError."""

@@ -1,0 +1,223 @@
+"""The pytest plugin: runs, markets and assertions as fixtures.
+
+Installed with the package; pytest finds it by itself.
+
+    def test_survives_black_thursday(scenario_run):
+        result = scenario_run("black-thursday", "asset.ETH.external.depth_2pct_usd=1e8")
+        assert_solvent(result, within_bps=100)
+
+    @pytest.mark.harness("calm", seeds=[1, 2, 3], shocks=[{"ETH": 0.9}, {"ETH": 0.8}])
+    def test_every_seed_and_shock(result):
+        assert_no_bad_debt(result)
+
+    def test_one_market_by_hand(market):
+        market.supply("alice", "ETH", 10 * 10**18)
+
+Options: ``--harness-engine`` and ``--harness-seed``. What runs scenarios is imported when a fixture
+first needs it, not whenever pytest starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from harness.engine import Engine
+    from harness.population import Position
+    from harness.run import RunResult
+    from harness.scenario import Scenario
+    from harness.testing.lending import LendingMarket
+
+    ScenarioRun = Callable[..., RunResult]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One parametrised run: a scenario, its overrides, a seed, and factors on prices."""
+
+    scenario: str
+    overrides: tuple[str, ...]
+    seed: int | None
+    shock: tuple[tuple[str, float], ...]
+
+    def __str__(self) -> str:
+        parts = [self.scenario]
+        if self.seed is not None:
+            parts.append(f"seed{self.seed}")
+        parts += [f"{symbol}x{factor:g}" for symbol, factor in self.shock]
+        return "-".join(parts)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds --harness-engine and --harness-seed."""
+    group = parser.getgroup("harness", "liquidation-harness")
+    group.addoption(
+        "--harness-engine",
+        default=None,
+        help="engine of fixtures: revm, py-evm, eth-tester, rpc:URL (default: the fastest)",
+    )
+    group.addoption("--harness-seed", type=int, default=1, help="seed of runs (default 1)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declares the marker."""
+    config.addinivalue_line(
+        "markers",
+        "harness(*scenarios, seeds=[...], shocks=[{SYMBOL: factor}], set=[...]): one test for "
+        "each scenario, seed and shock; the fixture `result` is its run",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Parametrises tests that ask for ``result`` by their marker."""
+    if "harness_case" not in metafunc.fixturenames:
+        return
+    marker = metafunc.definition.get_closest_marker("harness")
+    if marker is None:
+        raise pytest.UsageError(
+            f"{metafunc.definition.nodeid}: the fixture result needs @pytest.mark.harness(SCENARIO)"
+        )
+    unknown = marker.kwargs.keys() - {"seeds", "shocks", "set"}
+    if unknown or not marker.args:
+        raise pytest.UsageError(
+            f"{metafunc.definition.nodeid}: harness(*scenarios, seeds=, shocks=, set=), "
+            f"not {sorted(unknown) or 'without a scenario'}"
+        )
+    seeds: Sequence[int | None] = marker.kwargs.get("seeds") or [None]
+    shocks: Sequence[Mapping[str, float]] = marker.kwargs.get("shocks") or [{}]
+    overrides = tuple(marker.kwargs.get("set", ()))
+    cases = [
+        Case(name, overrides, seed, tuple(sorted(shock.items())))
+        for name, seed, shock in product(marker.args, seeds, shocks)
+    ]
+    metafunc.parametrize("harness_case", cases, ids=str)
+
+
+@pytest.fixture(scope="session")
+def harness_engine(request: pytest.FixtureRequest) -> str:
+    """Name of the engine that fixtures open."""
+    from harness.engine import default_engine_name
+
+    chosen: str | None = request.config.getoption("--harness-engine")
+    return chosen or default_engine_name()
+
+
+@pytest.fixture(scope="session")
+def harness_seed(request: pytest.FixtureRequest) -> int:
+    """Seed of runs that name none."""
+    seed: int = request.config.getoption("--harness-seed")
+    return seed
+
+
+@pytest.fixture
+def engine(harness_engine: str) -> Iterator[Engine]:
+    """A fresh chain."""
+    from harness.engine import open_engine
+
+    opened = open_engine(harness_engine)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def deployed_market(harness_engine: str) -> Iterator[LendingMarket]:
+    """A pooled lending market with ETH and USDC, deployed once for a module."""
+    from harness.engine import open_engine
+    from harness.protocols.pooled_adapter import PooledMarketAdapter
+    from harness.testing.lending import LendingMarket
+
+    opened = open_engine(harness_engine)
+    yield LendingMarket(opened, PooledMarketAdapter())
+    opened.close()
+
+
+@pytest.fixture
+def market(deployed_market: LendingMarket) -> Iterator[LendingMarket]:
+    """The market as it was deployed; whatever a test does to it is undone by a snapshot."""
+    with deployed_market.anchor() as anchored:
+        yield anchored
+
+
+@pytest.fixture(scope="session")
+def population(harness_seed: int) -> Callable[..., tuple[Position, ...]]:
+    """``population(SCENARIO, *overrides)``: the positions a scenario would open."""
+    from harness.population import build_population
+    from harness.scenario import load_scenario
+
+    def build(scenario: str, *overrides: str) -> tuple[Position, ...]:
+        return build_population(load_scenario(scenario, overrides), harness_seed)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def scenario_run(harness_engine: str, harness_seed: int) -> ScenarioRun:
+    """``scenario_run(SCENARIO, *overrides, seed=N, shock={SYMBOL: factor})``.
+
+    The finished run; the same call gives the same object, so a session runs it once.
+    """
+    from harness.run import run
+    from harness.scenario import load_scenario
+
+    finished: dict[tuple[Any, ...], RunResult] = {}
+
+    def run_once(
+        scenario: str,
+        *overrides: str,
+        seed: int | None = None,
+        shock: Mapping[str, float] | None = None,
+    ) -> RunResult:
+        chosen = harness_seed if seed is None else seed
+        key = (scenario, overrides, chosen, tuple(sorted((shock or {}).items())))
+        if key not in finished:
+            loaded = shocked(load_scenario(scenario, overrides), shock or {})
+            finished[key] = run(loaded, chosen, harness_engine)
+        return finished[key]
+
+    return run_once
+
+
+@pytest.fixture
+def result(harness_case: Case, scenario_run: ScenarioRun) -> RunResult:
+    """The run that ``@pytest.mark.harness`` asks for."""
+    return scenario_run(
+        harness_case.scenario,
+        *harness_case.overrides,
+        seed=harness_case.seed,
+        shock=dict(harness_case.shock),
+    )
+
+
+def shocked(scenario: Scenario, shock: Mapping[str, float]) -> Scenario:
+    """A scenario whose prices are multiplied by a factor at half its time, at once.
+
+    Raises ScenarioError for a symbol that is not an asset, or a price process that takes no shock.
+    """
+    from harness.errors import ScenarioError
+    from harness.scenario import Shock, checked
+
+    assets = list(scenario.assets)
+    symbols = [asset.symbol for asset in assets]
+    at_s = scenario.clock.blocks // 2 * scenario.clock.seconds_per_block
+    origin = scenario.origin
+    for symbol, factor in shock.items():
+        if symbol not in symbols:
+            raise ScenarioError("shock", symbol, f"one of {', '.join(symbols)}")
+        place = symbols.index(symbol)
+        price: Any = assets[place].price
+        existing: tuple[Shock, ...] | None = getattr(price, "shocks", None)
+        if existing is None:
+            allowed = "an asset whose price process takes shocks"
+            raise ScenarioError("shock", symbol, allowed)
+        shocks = (*existing, Shock(at_s=at_s, factor=factor))
+        assets[place] = replace(assets[place], price=replace(price, shocks=shocks))
+        tables = ", ".join(
+            f"{{at_s={each.at_s}, factor={each.factor}, ramp_s={each.ramp_s}}}" for each in shocks
+        )
+        origin += f" --set 'asset.{symbol}.price.shock=[{tables}]'"
+    return replace(checked(replace(scenario, assets=tuple(assets))), origin=origin)
