@@ -12,7 +12,8 @@ import {IPriceCurve} from "./IPriceCurve.sol";
 /// The auction holds the collateral as claims and owes the debt in the market, where both go on earning and
 /// owing interest: the lot grows with it, and the debt does not stop. What sales raise repays the debt; what
 /// is over goes to the reserves; what is left of the debt when the lot is sold is written off; what is left
-/// of the lot when `tab` is raised goes back to the account. Incentives are added to the debt.
+/// of the lot when `tab` is raised goes back to the account. Incentives are added to the debt; auctions of dust
+/// pay none, so that the trigger's `dustUsd` must be well above `tipUsd` (Maker has no vaults that small).
 ///
 /// Prices: base units of the debt asset per base unit of the collateral, Ray.
 interface IDutchAuction is ILiquidationModule {

@@ -79,7 +79,7 @@ interface IStabilityPool is ILiquidationModule {
     /// @notice Accounts that carry redistributed debt.
     function enrolled() external view returns (address[] memory);
 
-    /// @notice Makes a borrower share in redistribution. Anyone may.
+    /// @notice Makes a borrower share in redistribution, 1024 of them at most. Anyone may.
     function enroll(address account) external;
 
     /// @notice Pulls debt assets from the caller; pays out what it has gained.

@@ -80,9 +80,7 @@ contract DutchAuction is IDutchAuction, LiquidationModule {
         s.topRay = _topRay(s);
         s.startedAt = uint64(block.timestamp);
         uint256 incentive;
-        if (s.tab >= s.leastTab && _lot(s).mulDivDown(_oracleRay(s), Math.RAY) >= s.leastTab) {
-            incentive = _payIncentive(s, keeper);
-        }
+        if (_lot(s).mulDivDown(_oracleRay(s), Math.RAY) >= s.leastTab) incentive = _payIncentive(s, keeper);
         emit Redo(id, keeper, s.topRay, incentive);
     }
 
@@ -205,8 +203,10 @@ contract DutchAuction is IDutchAuction, LiquidationModule {
         delete _sales[id];
     }
 
-    /// @dev Paid in claims, and added to what the sale answers for. Returns debt assets.
+    /// @dev Paid in claims, and added to what the sale answers for; nothing for dust, or the flat part could be
+    /// had again and again for next to no debt. Returns debt assets.
     function _payIncentive(Sale storage s, address keeper) private returns (uint256 incentive) {
+        if (s.tab < s.leastTab) return 0;
         incentive = uint256(s.tab).mulDivDown(_config.chipWad, Math.WAD);
         if (_config.tipUsd != 0) {
             incentive += uint256(_config.tipUsd).mulDivDown(_unit(s.debtAsset), market.priceWad(s.debtAsset));

@@ -62,7 +62,7 @@ class Desk(Rig):
     def problems(self) -> dict[str, str]:
         """What MKT-1 and MKT-2 find wrong now."""
         found: dict[str, str] = {}
-        words = [self.read("scaledPosition", someone) for someone in self.everyone]
+        words = [self.read("scaledPosition", someone) for someone in dict.fromkeys(self.everyone)]
         for place, (symbol, b) in enumerate(self.all_books().items()):
             wrong = wrong_books(
                 cash=b.cash,

@@ -374,6 +374,19 @@ def test_after_tail_or_below_cusp_the_auction_must_be_reset(
     assert house.problems() == {}
 
 
+def test_an_auction_of_dust_pays_nothing(house: House) -> None:
+    # or the flat $300 could be had for every dollar of debt
+    desk = house.desk
+    desk.supply("borrower", "ETH", WAD // 1_000)
+    desk.borrow("borrower", "USD", WAD)
+    desk.price("ETH", 1_100 * PRICE)
+    event = house.kick()
+    assert event["tab"] < DUST * PENALTY // BPS
+    assert event["incentive"] == 0
+    house.take()
+    assert house.problems() == {}
+
+
 def test_resetting_dust_pays_nothing(house: House) -> None:
     desk = house.desk
     desk.borrower(eth=1, usd=1_500)
@@ -484,6 +497,24 @@ def test_a_pair_takes_its_share_of_an_account_of_two_collaterals(house: House) -
     claims, left = desk.position("borrower")["USD"]
     assert claims == 2_000 * WAD
     assert left == debt - charged
+    assert house.problems() == {}
+
+
+def test_after_a_pause_longer_than_the_auction_it_must_be_reset(house: House) -> None:
+    # no bid can be made meanwhile, and the clock goes on
+    desk = house.desk
+    desk.borrower()
+    desk.price("ETH", 1_700 * PRICE)
+    house.kick()
+    desk.send("admin", "setPaused", True, 0)
+    with house.chain.reverts("MarketPaused"):
+        house.take()
+    house.chain.wait(TAIL)
+    desk.send("admin", "setPaused", False, 3_600)
+    with house.chain.reverts("NeedsReset", 1):
+        house.take()
+    house.chain.send(me("keeper"), house.auction, "redo", 1, me("keeper"))
+    house.take()  # what was in auction may be sold in the grace period
     assert house.problems() == {}
 
 
