@@ -250,7 +250,8 @@ def _sources(table: PositionTable, columns: _Columns, where: str) -> list[_Sourc
 
 
 def _text(cell: Any) -> str:
-    return "" if cell is None else str(cell).strip()
+    """A cell on one line, without space around it."""
+    return "" if cell is None else " ".join(str(cell).split())
 
 
 def _amount(text: str, where: str, *, signed: bool) -> Decimal:

@@ -269,6 +269,54 @@ class TestRefusals:
         with pytest.raises(ScenarioError, match="only one of file, position and table"):
             load_positions(population, tmp_path, "population[0]", ("ETH",))
 
+    def test_mutated_files_are_read_or_refused_but_never_crash(self, tmp_path):
+        seed = 417
+        print(f"seed {seed}")
+        dice = random.Random(seed)
+        table = "when,user,amount,dai,usdc\n" + "".join(
+            f"2021-05-{day:02},0x{day % 3},{day}.5,{10**18 * day},\n" for day in range(1, 8)
+        )
+        people = [{"user": {"id": f"0x{i}"}, "debt": "5.25", "amount": i} for i in range(4)]
+        files = {
+            "u.csv": table,
+            "u.json": json.dumps({"list": people}),
+            "l.csv": LONG + "a,E,2,D,1",
+        }
+        tables = {
+            "u.csv": wide("u.csv", decimals=(("dai", 18),), time="when"),
+            "u.json": PositionTable(
+                "u.json", "user.id", (("ETH", "amount"),), (("DAI", "debt"),), records="list"
+            ),
+            "l.csv": PositionTable("l.csv"),
+        }
+        read, refusals = 0, []
+        for _ in range(1500):
+            name = dice.choice(sorted(files))
+            content = bytearray(files[name].encode())
+            for _ in range(dice.randint(1, 3)):
+                at = dice.randrange(len(content))
+                choice = dice.random()
+                if choice < 0.5:
+                    content[at] = dice.choice(b'0123456789.,-e\n"\x00\xff {}[]:')
+                elif choice < 0.8:
+                    del content[at : at + dice.randint(1, 9)]
+                else:
+                    content[at:at] = content[at : at + dice.randint(1, 30)]
+            (tmp_path / name).write_bytes(bytes(content))
+            until = dice.choice([None, 1620172800]) if name == "u.csv" else None
+            try:
+                rows, _ = read_positions(
+                    [tables[name]], tmp_path, until=until, negative=dice.choice(["refuse", "zero"])
+                )
+            except ScenarioError as error:
+                refusals.append(str(error))
+                continue
+            read += 1
+            for row in rows:
+                assert all(0 < amount <= 1e18 for _, amount in (*row.supplied, *row.borrowed))
+        assert read > 50
+        assert all(len(refusal.splitlines()) == 1 for refusal in refusals)
+
 
 class TestLogs:
     """Deposits and withdrawals, borrows and repayments, by time or by block."""

@@ -329,6 +329,31 @@ class TestFiles:
         file = self.write(tmp_path, "timestamp,side,price,amount\n" + rows)
         assert load_price_csv(file) == ((START + 1, 7.0),)
 
+    @pytest.mark.parametrize(
+        ("row", "line", "word"),
+        [
+            ("gemini,ETHUSD,1760126401211000,1760126401279322,3,buy,0,0.2", 4, "above 0"),
+            ("gemini,ETHUSD,1760126400000000,1760126401279322,3,buy,5,0.2", 4, "order"),
+            ("gemini,ETHUSD,then,1760126401279322,3,buy,5,0.2", 4, "ISO 8601"),
+            ("gemini,ETHUSD,1760126401211000,buy,5,0.2", 4, "8 as the header"),
+        ],
+    )
+    def test_bad_trades_name_their_line(self, tmp_path, row, line, word):
+        header = "exchange,symbol,timestamp,local_timestamp,id,side,price,amount"
+        sound = "gemini,ETHUSD,1760126401211000,1760126401279322,1,buy,3998.48,0.2"
+        file = self.write(tmp_path, "\n".join([header, sound, sound, row]))
+        with pytest.raises(ScenarioError, match=word) as caught:
+            load_price_csv(file)
+        assert caught.value.field.startswith(f"{file}:{line}")
+
+    def test_bad_json_names_its_element(self, tmp_path):
+        bars = [{"time": START + 60 * i, "price": 5.5} for i in range(4)]
+        bars[2]["price"] = -1
+        file = self.write(tmp_path, json.dumps(bars), "p.json")
+        with pytest.raises(ScenarioError, match="above 0") as caught:
+            load_price_csv(file)
+        assert caught.value.field == f"{file}:3: price"
+
     def test_a_time_within_a_second_is_not_known_before_it(self, tmp_path):
         file = self.write(tmp_path, "timestamp,price\n1583971200001,5\n")
         assert load_price_csv(file) == ((START + 1, 5.0),)
