@@ -215,7 +215,9 @@ class Model:
 def set_price(rig: Any, model: Model, collateral: int, debt: int) -> None:
     rig.price(collateral, debt)
     exact = Fraction(collateral * model.units[1], debt * model.units[0])
-    model.price = Fraction(floor(exact * 10**36), 10**36)  # as the market writes it down
+    written = floor(exact * 10**36)
+    assert rig.read("price") == written
+    model.price = Fraction(written, 10**36)
 
 
 def random_call(rng: random.Random, model: Model) -> tuple[str, str, tuple[int, ...]]:

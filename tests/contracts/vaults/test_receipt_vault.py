@@ -227,6 +227,8 @@ def test_a_gift_lifts_what_shares_borrow_elsewhere_unless_capped_or_uncounted(
     with chain.reverts("Unhealthy"):
         chain.send(alice, elsewhere, "borrow", 2 * WAD // 100, 0, alice, alice)
     vault.give(1_000 * WAD)
+    answer = chain.read(rate, "latestRoundData")[1]
+    assert answer == 2 * WAD if lifted else WAD <= answer <= WAD + 10**12  # a minute's growth
     if lifted:
         chain.send(alice, elsewhere, "borrow", 43 * WAD // 100, 0, alice, alice)
     else:
