@@ -107,6 +107,8 @@ class Recorder:
 
     def _why_waiting(self, order: Order) -> str:
         """Why an order never entered a block, as far as its last block shows."""
+        if order.available > self._view.index:
+            return "not due yet"
         clock_seconds = self._view.seconds
         if order.bid < self._space.background_bid_wei(clock_seconds):
             return "bid below the background bid"

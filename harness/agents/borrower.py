@@ -149,8 +149,9 @@ class BorrowerAgent:
         collateral, debt = pair
         threshold = venue.venue.thresholds_bps[collateral]
         free = (secured - owed) * BPS // threshold * _WITHDRAWAL_MARGIN_BPS // BPS
-        wanted = missing * BPS // (position.target_health_factor * BPS // WAD - threshold)
-        worth = min(free, wanted)
+        # a sale of 1 adds target - threshold to what is missing, nothing if the two are equal
+        rise = position.target_health_factor * BPS // WAD - threshold
+        worth = min(free, missing * BPS // rise) if rise else free
         unit = 10 ** venue.venue.decimals[collateral]
         held = holdings[collateral].claims
         amount = min(held, worth * unit // venue.oracle_prices[collateral])

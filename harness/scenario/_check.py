@@ -230,6 +230,10 @@ def _check_venues(scenario: Scenario, symbols: Sequence[str]) -> Iterator[str]:
                 if scenario.asset(listed.symbol).feed is None:
                     allowed = "an asset with a feed ([asset.feed])"
                     raise ScenarioError(f"{here}.symbol", listed.symbol, allowed)
+                decimals = scenario.asset(listed.symbol).decimals
+                if decimals > 18:
+                    allowed = f"an asset of at most 18 decimals; {listed.symbol} has {decimals}"
+                    raise ScenarioError(f"{here}.symbol", listed.symbol, allowed)
                 yield from _check_listing(listed, here)
 
 
@@ -240,6 +244,8 @@ def _check_listing(listed: LendingAsset, path: str) -> Iterator[str]:
             listed.ltv_bps,
             f"at most liquidation_threshold_bps {listed.liquidation_threshold_bps}",
         )
+    if listed.kink == 1:
+        raise ScenarioError(f"{path}.kink", listed.kink, "below 1: the rate rises beyond it")
     if listed.supply_cap is not None and listed.supplied > listed.supply_cap:
         raise ScenarioError(
             f"{path}.supplied", listed.supplied, f"at most supply_cap {listed.supply_cap:g}"

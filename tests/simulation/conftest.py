@@ -84,6 +84,7 @@ def _scenario(
     seconds: int = 10,
     expect: str = "quiet",
     gold_usd: float | None = None,
+    decimals: int = 18,
 ) -> Scenario:
     """A scenario; ``prices`` are (block, USD) steps of ETH, ``usdx`` those of USDX, and a position
     is (ETH supplied, USDX borrowed). With ``gold_usd`` there is a third asset of that price, lent
@@ -141,7 +142,7 @@ def _scenario(
             name="small",
             clock=Clock(blocks, seconds, 1_700_000_000),
             assets=(
-                Asset("ETH", path(prices), 18, prices[0][1], outside, feed or _as_it_moves()),
+                Asset("ETH", path(prices), decimals, prices[0][1], outside, feed or _as_it_moves()),
                 Asset("USDX", path(usdx), 6, usdx[0][1], usdx_outside, usdx_feed or _as_it_moves()),
                 *(
                     [Asset("GOLD", ConstantPrice(), 18, gold_usd, None, _as_it_moves())]

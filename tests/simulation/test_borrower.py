@@ -133,6 +133,21 @@ def test_a_sale_that_one_withdrawal_allows_hits_the_target(small, called) -> Non
     assert health(result.run)[0] >= 1.22
 
 
+def test_a_target_that_no_sale_can_reach_is_no_division_by_nothing(small, called) -> None:
+    """Threshold and target are both 1: a sale does not change what is missing."""
+    result = small.run(
+        called(
+            deleverage(call_health_factor=1.0, target_health_factor=1.0),
+            eth={"ltv_bps": 10_000, "liquidation_threshold_bps": 10_000},
+            positions=((10.0, 9_800.0),),
+            prices=((0, 1000.0), (1, 979.9)),
+        ),
+        1,
+    )
+    assert result.summary["margin_calls"]["count"] == 1
+    assert sent(result.run) == []
+
+
 def test_an_account_below_one_cannot_sell_any_more(small, called) -> None:
     result = small.run(called(deleverage(), positions=((10.0, 7_250.0),), prices=FALL), 1)
     assert sent(result.run) == []

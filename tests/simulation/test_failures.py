@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.errors import ScenarioError
 from harness.scenario import Outages, PositionRow, PushFeed, Response
 
 WAD = 10**18
@@ -210,3 +211,29 @@ def test_a_run_in_which_nothing_happens_says_so(small) -> None:
     quiet = small.run(small.scenario(positions=((1.0, 400.0),)), 1)
     assert not quiet.summary["checks"]["vacuous"]
     assert not [text for text in quiet.summary["warnings"] if "vacuous" in text]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"eth": {"kink": 1.0}}, r"venue\[1\].asset\[0\].kink"),
+        ({"decimals": 20}, r"venue\[1\].asset\[0\].symbol"),
+    ],
+)
+def test_what_a_contract_would_refuse_is_bad_input(small, change, field) -> None:
+    with pytest.raises(ScenarioError, match=field):
+        small.scenario(positions=((1.0, 1.0),), **change)
+
+
+def test_an_order_that_was_still_on_its_way_says_so(small) -> None:
+    result = small.run(
+        small.scenario(
+            blocks=5,
+            prices=((0, 1000.0), (1, 980.0)),
+            positions=((1.0, 790.0),),
+            agents=(small.liquidator(latency_blocks=5),),
+            expect="liquidations",
+        ),
+        1,
+    )
+    assert {(row.status, row.reason) for row in sent(result)} == {("pending", "not due yet")}
