@@ -57,7 +57,7 @@ contract PerpLens {
     }
 
     /// @notice Twelve words for each market, those of IPerpTypes.MarketState in order, at this block's time. Where
-    /// the feed's answer is refused, index and mark are 0 and what accrued since the last accrual is left out.
+    /// the feed's answer is refused, index and mark are 0, and no funding is added since the last accrual.
     function marketStates(IPerpExchange exchange) external view returns (uint256[] memory words) {
         uint256[] memory prices = pricesUsd(exchange);
         uint256 count = exchange.marketCount();

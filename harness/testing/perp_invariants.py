@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = [
     "PERP_INVARIANTS",
+    "perp_worth",
     "wrong_funding",
     "wrong_open_interest",
     "wrong_perp_accounts",
@@ -34,6 +35,46 @@ PERP_INVARIANTS: Mapping[str, str] = {
 
 _BPS = 10_000
 _WAD = 10**18
+
+
+def perp_worth(
+    *,
+    before: Sequence[int],
+    prices: Sequence[int],
+    tiers: Sequence[Sequence[tuple[int, int]]],
+    value_scale: int,
+    units: Sequence[int],
+    haircut_bps: Sequence[int],
+) -> tuple[int, int]:
+    """Equity and maintenance margin of an account, in settlement units, rounded as the exchange
+    rounds them.
+
+    Args:
+        before: cash; size and cost with funding by market; amounts by collateral.
+        prices: mark by market, price by collateral (WAD), margin scale by market (bps).
+        tiers: of each market, (end of the tier in settlement units, maintenance ratio in bps).
+        value_scale: the exchange's.
+        units: base units of a whole token, by collateral.
+        haircut_bps: by collateral.
+
+    """
+    markets, collaterals = len(tiers), len(units)
+    equity, maintenance = before[0], 0
+    for market in range(markets):
+        size, cost = before[1 + 2 * market], before[2 + 2 * market]
+        mark, scale = prices[market], prices[markets + collaterals + market]
+        equity += size * mark // value_scale - cost
+        notional = -(-abs(size) * mark // value_scale)
+        start = weighted = 0
+        for end, ratio in tiers[market]:
+            weighted += max(0, min(notional, end) - start) * ratio
+            start = end
+        maintenance += -(-weighted * scale // _BPS**2)
+    for i in range(collaterals):
+        whole = before[1 + 2 * markets + i] * _WAD // units[i]
+        value = whole * prices[markets + i] // value_scale
+        equity += value * (_BPS - haircut_bps[i]) // _BPS
+    return equity, maintenance
 
 
 # --- O(1) for each exchange, market or event
@@ -75,33 +116,17 @@ def wrong_perp_liquidation(
 ) -> str | None:
     """PRP-3 for one ``Liquidation`` or ``Takeover`` event, all computed anew.
 
-    Args:
-        before: the event's words: cash; size and cost with funding by market; amounts.
-        prices: the event's: mark by market, price by collateral (WAD), margin scale by market.
-        equity_before: what the event says.
-        maintenance_before: what the event says.
-        tiers: of each market, (end of the tier in settlement units, maintenance ratio in bps).
-        value_scale: the exchange's.
-        units: base units of a whole token, by collateral.
-        haircut_bps: by collateral.
-
+    ``equity_before`` and ``maintenance_before`` are what the event says; the rest as in
+    `perp_worth`, with the event's ``before`` and ``prices``.
     """
-    markets, collaterals = len(tiers), len(units)
-    equity, maintenance = before[0], 0
-    for market in range(markets):
-        size, cost = before[1 + 2 * market], before[2 + 2 * market]
-        mark, scale = prices[market], prices[markets + collaterals + market]
-        equity += size * mark // value_scale - cost
-        notional = -(-abs(size) * mark // value_scale)
-        start = weighted = 0
-        for end, ratio in tiers[market]:
-            weighted += max(0, min(notional, end) - start) * ratio
-            start = end
-        maintenance += -(-weighted * scale // _BPS**2)
-    for i in range(collaterals):
-        whole = before[1 + 2 * markets + i] * _WAD // units[i]
-        value = whole * prices[markets + i] // value_scale
-        equity += value * (_BPS - haircut_bps[i]) // _BPS
+    equity, maintenance = perp_worth(
+        before=before,
+        prices=prices,
+        tiers=tiers,
+        value_scale=value_scale,
+        units=units,
+        haircut_bps=haircut_bps,
+    )
     if equity >= maintenance:
         return f"an account was liquidated with equity {equity} on a margin of {maintenance}"
     if (equity, maintenance) != (equity_before, maintenance_before):
