@@ -81,6 +81,7 @@ def load_positions(
         until=population.until,
         negative=population.negative,
         where=where,
+        symbols=symbols,
     )
     return replace(
         population,
@@ -100,6 +101,7 @@ def read_positions(
     until: int | None = None,
     negative: Literal["refuse", "zero"] = "refuse",
     where: str = "positions",
+    symbols: Sequence[str] | None = None,
 ) -> tuple[tuple[PositionRow, ...], tuple[str, ...]]:
     """One position for each account of the tables, in order of appearance, and notes.
 
@@ -113,18 +115,19 @@ def read_positions(
         until: epoch seconds or block number of the last event that counts.
         negative: what becomes of sums below 0.
         where: what errors call the population.
+        symbols: the assets that rows may name; None: any.
 
     Raises:
         ScenarioError: a file that cannot be read or a column it does not have; a malformed,
-            negative or huge amount, an empty account, a time that is none, with file and line; a
-            sum below 0, unless it is taken as 0.
+            negative or huge amount, an empty account, no such asset, a time that is none, with file
+            and line; a sum below 0, unless it is taken as 0.
     """
     books: dict[str, _Book] = {}
     with localcontext(_EXACT):
         for i, table in enumerate(tables):
             file = folder / table.file
             for account, borrowed, symbol, amount in _read(
-                table, file, until, f"{where}.table[{i}]"
+                table, file, until, f"{where}.table[{i}]", symbols
             ):
                 book = books.setdefault(account, _Book())
                 side = book.borrowed if borrowed else book.supplied
@@ -164,7 +167,11 @@ def _count(number: int, noun: str) -> str:
 
 
 def _read(
-    table: PositionTable, file: Path, until: int | None, where: str
+    table: PositionTable,
+    file: Path,
+    until: int | None,
+    where: str,
+    symbols: Sequence[str] | None,
 ) -> Iterator[tuple[str, bool, str, Decimal]]:
     """(account, borrowed, symbol, amount) of a table up to ``until``; every row is looked at."""
     if until is not None and not table.time:
@@ -188,6 +195,9 @@ def _read(
             if amount and not symbol:
                 allowed = f"an asset for the amount {amount}"
                 raise ScenarioError(f"{here}: {source.symbol_column}", "", allowed)
+            if amount and symbols is not None and symbol not in symbols:
+                allowed = f"an asset's symbol: one of {', '.join(symbols)}"
+                raise ScenarioError(f"{here}: {source.symbol_column}", symbol[:80], allowed)
             amounts.append((account, source.borrowed, symbol, amount * source.factor))
             if abs(amounts[-1][-1]) > _MOST:
                 raise ScenarioError(at, f"{amount:.6g}", "at most 1e18 tokens")

@@ -264,6 +264,13 @@ class TestRefusals:
         assert caught.value.field == "population[0].table[0].supplied"
         assert caught.value.allowed.endswith("one of WSTETH, USDC")
 
+    def test_rows_of_no_such_asset(self, tmp_path):
+        file = write(tmp_path, LONG + "a,ETH,1,DAI,0.5\nb,ETH,1,EUR,0\nb,BTC,1,DAI,3\n")
+        population = Positions("p", "aave", file="u.csv")
+        with pytest.raises(ScenarioError, match="one of ETH, DAI") as caught:
+            load_positions(population, tmp_path, "population[0]", ("ETH", "DAI"))
+        assert caught.value.field == f"{file}:4: collateral_asset"
+
     def test_two_sources_of_positions(self, tmp_path):
         population = Positions("p", "aave", file="u.csv", tables=(PositionTable("u.csv"),))
         with pytest.raises(ScenarioError, match="only one of file, position and table"):
