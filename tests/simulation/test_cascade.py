@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 from collections import Counter
 
 import pytest
 
-from harness.metrics.waves import classify
+from harness.metrics.waves import classify, is_below
 from harness.orders import DECLARED_GAS
 from harness.run import _feed_terms, _terms
-from harness.scenario import Bid, Outages, PoolSpotFeed
+from harness.scenario import Bid, Outages, PoolSpotFeed, Response
 from harness.trace import LiquidationRow, Trace
 
 THRESHOLD, BONUS = 0.8, 0.1
@@ -296,3 +297,108 @@ def test_an_account_that_interest_alone_brings_down_has_cause_other(small) -> No
     assert row.unhealthy_since == 6
     assert (row.wave, row.cause, row.parent) == (0, "other", 0)
     assert result.summary["cascade"]["amplification"] == 1.0
+
+
+# --- whatever happens ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("feed", ["outside", "spot"])
+def test_waves_of_a_busy_market_are_consistent(small, seed, feed) -> None:
+    """Random falls with interest, partial and toxic closes, sales of called accounts, arbitrage and
+    late keepers: who is wave 0 was below 1 at a price of the twin, who is not was not, and every
+    parent is a trade that the feed had seen."""
+    draw = random.Random(seed)
+    price, prices = 1000.0, [(0, 1000.0)]
+    for block in range(1, 50):
+        price *= math.exp(draw.choice([0.0, 0.0, -0.004, 0.003, -0.03]))
+        prices.append((block, round(price, 4)))
+    positions = [
+        (size, round(size * 850 / draw.choice([1.01, 1.05, 1.1, 1.3, 1.6]), 3))
+        for size in (round(math.exp(draw.gauss(1, 1.5)), 6) for _ in range(40))
+    ]
+    scenario = small.scenario(
+        blocks=50,
+        seconds=60,
+        prices=prices,
+        positions=positions,
+        pool_base=800.0,
+        pool_fee_pips=3000,
+        external={"depth_2pct_usd": 3e4, "half_life_s": 600, "fee_pips": 1000},
+        feed=PoolSpotFeed("pool")
+        if feed == "spot"
+        else small.feed(deviation_bps=20, latency_blocks=seed % 3),
+        eth={
+            "ltv_bps": 8500,
+            "liquidation_threshold_bps": 8500,
+            "liquidation_bonus_bps": 1900 if seed == 4 else 500,
+        },
+        debt={"base_rate": 0.5},
+        market={"close_factor_bps": 5000, "full_close_health_factor": 0.9},
+        response=Response(
+            deleverage_bps=3000, call_health_factor=1.02, target_health_factor=1.1, bid=small.FREE
+        ),
+        agents=(small.arbitrageur(), small.liquidator(count=2, max_transactions=4)),
+        expect="liquidations",
+    )
+    result = small.run(scenario, seed)
+    run, twin = result.run, result.twin
+    terms = _terms(scenario, result.world)["market"]
+    by_id = {trade.id: trade for trade in run.trades}
+    liquidation_of = {row.trade: row for row in run.liquidations}
+    firsts: dict[int, LiquidationRow] = {}
+    for row in run.liquidations:
+        below = [
+            is_below(terms, row.position, [block.feeds[symbol].price for symbol in terms.assets])
+            for block in twin.blocks[row.unhealthy_since : row.block + 1]
+        ]
+        if row.cause in ("exogenous", "other"):
+            assert row.wave == row.parent == 0
+            assert any(below) or row.cause == "other"
+        elif row.cause == "price":
+            assert not any(below)
+            parent = by_id[row.parent]
+            assert parent.id <= max(row.feed_trades)
+            assert (parent.block, parent.place) < (row.block, row.place)
+            if parent.id in liquidation_of:
+                assert row.wave == liquidation_of[parent.id].wave + 1
+            assert row.wave >= 1
+        else:
+            assert row.cause == "repeat"
+            assert (row.wave, row.parent) == (
+                firsts[row.account].wave,
+                firsts[row.account].parent,
+            )
+        first = firsts.get(row.account)
+        if first is None or first.block < row.unhealthy_since:
+            firsts[row.account] = row
+    causes = Counter(row.cause for row in run.liquidations)
+    assert causes["exogenous"]
+    assert causes["price"]
+    assert sum(entry["count"] for entry in result.summary["cascade"]["waves"]) == len(
+        run.liquidations
+    )
+
+
+def test_a_round_has_seen_the_trades_of_the_block_it_reports(small) -> None:
+    """Two blocks late: a report shows the trades that were there when the keeper looked."""
+    result = small.run(
+        small.scenario(
+            blocks=24,
+            prices=[(block, 1000 - 12.0 * block) for block in range(24)],
+            positions=[(1.0, 790.0 - 11.0 * i) for i in range(22)],
+            pool_base=2_000.0,
+            feed=small.feed(latency_blocks=2),
+            agents=(small.liquidator(),),
+            expect="liquidations",
+        ),
+        1,
+    )
+    seen = 0
+    for block in result.run.blocks:
+        for row in result.run.transactions:
+            if (row.action, row.key, row.block) == ("transmit", "ETH", block.index):
+                seen = sum(trade.block <= row.observed for trade in result.run.trades)
+        assert block.feeds["ETH"].seen_trade == seen
+    assert seen > 3
+    assert seen < len(result.run.trades)
