@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -222,6 +224,47 @@ def test_steps_are_as_many_as_stated_and_start_anew_after_their_window(rig: Any)
     left = abs(rig.holding("whale").positions["ETH"].size)
     event = rig.event(rig.liquidate("whale", "ETH", after=601), "Liquidation")
     assert -event["sizeClosed"] == -(-left // 5)
+
+
+def test_liquidators_who_try_every_second_close_no_faster(rig: Any) -> None:
+    rig.configure("ETH", LARGE, cooldown=30, partial_steps=3)
+    rig.deposit("whale", 1_000_000 * USD)
+    size = 5_000 * WAD - 10**9
+    rig.trade("whale", "ETH", size)
+    rig.price("ETH", 1_880 * PRICE)
+    closed: list[tuple[int, int]] = []
+    left = size
+    for second in range(120):
+        if second % 10 == 9 and rig.holding("whale").positions:
+            rig.price("ETH", (1_880 - second) * PRICE)
+        with suppress(Reverted):
+            receipt = rig.liquidate("whale", "ETH")
+            closed.append((rig.chain.now, rig.event(receipt, "Liquidation")["sizeClosed"]))
+    times = [time for time, _ in closed]
+    assert len(closed) == 4
+    assert all(later - sooner >= 30 for sooner, later in pairwise(times))
+    for _, part in closed[:-1]:
+        assert part == -(-left // 5)
+        left -= part
+    assert closed[-1][1] == left
+
+
+def test_liquidation_goes_on_outside_the_price_band(rig: Any) -> None:
+    rig.configure("ETH", band=500, band_decay=RAY)
+    rig.deposit("alice", 300 * USD)
+    rig.trade("alice", "ETH", WAD)
+    rig.price("ETH", 1_750 * PRICE)
+    with rig.chain.reverts("PriceOutOfBand"):
+        rig.trade("alice", "ETH", -WAD)
+    assert rig.event(rig.liquidate("alice", "ETH"), "Liquidation")
+
+
+def test_the_market_named_must_hold_a_position(rig: Any) -> None:
+    rig.deposit("alice", 300 * USD)
+    rig.trade("alice", "ETH", WAD)
+    rig.price("ETH", 1_750 * PRICE)
+    with rig.chain.reverts("NoPosition", rig.word("alice"), 1):
+        rig.liquidate("alice", "BTC")
 
 
 def test_a_position_below_the_large_tier_is_closed_whole_at_once(rig: Any) -> None:
