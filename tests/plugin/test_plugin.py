@@ -12,13 +12,14 @@ pytest_plugins = ["pytester"]
 
 HERE = Path(__file__).parent
 
-FALL = """[
+FALL = [
     "clock.blocks=40",
     "expect=liquidations",
     "asset.ETH.price={process='constant', shock=[{at_s=600, factor=0.5}]}",
     "population.borrowers.count=10",
     "population.borrowers.health={excess_median=0.2, excess_sigma=0.6, min=1.05, max=3}",
-]"""
+]
+"""Half of the collateral's value in one step: some borrowers are under water at once."""
 
 
 def run_file(pytester, text, *options):
