@@ -52,7 +52,8 @@ interface IPerpTypes {
     /// @param volatilityTargetWad Volatility per square root of a day above which margins grow in proportion;
     /// 0 is off.
     /// @param volatilityDecayRay What one second leaves of a past return in the variance.
-    /// @param openInterestSlopeBps Margins grow by this where the larger side's open interest is skewScale; 0 is off.
+    /// @param openInterestSlopeBps Margins grow by this where the larger side's open interest is skewScale; 0 is
+    /// off.
     /// @param scaleCapBps Largest multiple that margins grow to; at least 10000.
     struct MarketConfig {
         address feed;
@@ -264,7 +265,6 @@ interface IPerpTypes {
     error NoMarket(uint256 market);
     error TooMany();
     error ZeroAmount();
-    error AmountTooLarge();
     error Reentrancy();
     error Paused(uint8 flag);
     error IsolatedMarket(bytes32 account, uint256 market);
@@ -289,5 +289,4 @@ interface IPerpTypes {
     error MoreThanProfit(bytes32 account, uint256 amount, int256 profit);
     error MoreThanDeficit(uint256 amount, uint256 deficit);
     error VaultLocked(int256 equity, uint256 needed);
-    error VaultInsolvent(int256 equity);
 }

@@ -116,9 +116,9 @@ contract PerpLens {
         }
     }
 
-    /// @notice Eight words for each account at the exchange's prices: equity, unrealised profit, notional, initial,
-    /// call and maintenance margin, equity without haircuts, and margin ratio: equity / maintenance margin (Wad,
-    /// rounded down, below zero with the equity; NO_MARGIN, UNPRICED).
+    /// @notice Eight words for each account at the exchange's prices: equity, unrealised profit, notional,
+    /// initial, call and maintenance margin, equity without haircuts, and margin ratio: equity / maintenance margin
+    /// (Wad, rounded down, below zero with the equity; NO_MARGIN, UNPRICED).
     function margins(IPerpExchange exchange, bytes32[] calldata list)
         external
         view
@@ -163,8 +163,8 @@ contract PerpLens {
 
     /// @notice Six words for each account: margin ratio as in `margins`; what `liquidate` would do now (0 nothing,
     /// 1 close, 2 take over); the market to name, where the account has most notional; size it would close, signed
-    /// as the position (0 in a takeover, which takes all there is); about what the caller would be credited; and the time before
-    /// which the position is left alone (0 if it is not).
+    /// as the position (0 in a takeover, which takes all there is); about what the caller would be credited; and
+    /// the time before which the position is left alone (0 if it is not).
     function liquidationQuotes(IPerpExchange exchange, bytes32[] calldata list)
         external
         view

@@ -10,8 +10,9 @@ import {PerpCore} from "./PerpCore.sol";
 import {PerpMath} from "./PerpMath.sol";
 
 /// @title PerpExchange
-/// @notice See IPerpExchange. This contract holds the books, and does accounts, trades, margin calls and the vault's
-/// part itself; administration and liquidation are in PerpAdmin and PerpLiquidation, which it calls by delegation.
+/// @notice See IPerpExchange. This contract holds the books, and does accounts, trades, margin calls and the
+/// vault's part itself; administration and liquidation are in PerpAdmin and PerpLiquidation, which it calls by
+/// delegation.
 contract PerpExchange is PerpCore, IPerpExchange {
     using Math for uint256;
     using PerpMath for int256;

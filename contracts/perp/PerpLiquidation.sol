@@ -91,8 +91,8 @@ contract PerpLiquidation is PerpCore {
         if (_accounts[account].calledAt != 0) _endCallIfRestored(account, _valuation(account));
     }
 
-    /// @dev How much of the position this liquidation closes, signed as the position: the tier's share, rounded up,
-    /// in each of the market's partial steps, then all of it. No two of them within the cool-down.
+    /// @dev How much of the position this liquidation closes, signed as the position: the tier's share, rounded
+    /// up, in each of the market's partial steps, then all of it. No two of them within the cool-down.
     function _stepUp(bytes32 account, uint256 market, uint256 markWad) internal virtual returns (int256) {
         MarketConfig storage config = _markets[market].config;
         Position storage p = _positions[account][market];

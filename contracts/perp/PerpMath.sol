@@ -140,7 +140,7 @@ library PerpMath {
 
     // ---- Accrual
 
-    /// @notice A moving average after `decay` (Ray) of its distance to `target` is left; the distance towards zero.
+    /// @notice A moving average of whose distance to `target` only `decayRay` is left, rounded towards zero.
     function decayed(int256 average, int256 target, uint256 decayRay) internal pure returns (int256) {
         return target + (average - target) * toInt(decayRay) / int256(Math.RAY);
     }

@@ -15,8 +15,6 @@ from harness.engine import Receipt, anchor
 WAD = 10**18
 RAY = 10**27
 BPS = 10_000
-PIPS = 10**6
-DAY = 24 * 3_600
 MAX = (1 << 256) - 1
 NO_CAP = (1 << 128) - 1
 ANY_PRICE = {True: MAX, False: 0}
@@ -401,11 +399,6 @@ class PerpRig:
     def worth(self, who: str, **word: Any) -> Worth:
         """What an account is worth at the exchange's prices."""
         words = self.lens_words("margins", [self.word(who, **word)])
-        return Worth(*[signed(w) for w in words])
-
-    def worth_at(self, who: str, prices: Sequence[int], **word: Any) -> Worth:
-        """What an account is worth at USD prices (WAD): markets, collaterals, settlement."""
-        words = self.lens_words("marginsAt", [self.word(who, **word)], list(prices))
         return Worth(*[signed(w) for w in words])
 
     @contextmanager
