@@ -259,6 +259,24 @@ def test_liquidation_goes_on_outside_the_price_band(rig: Any) -> None:
     assert rig.event(rig.liquidate("alice", "ETH"), "Liquidation")
 
 
+def test_margins_that_follow_volatility_liquidate_whom_the_price_alone_would_not(
+    rig: Any,
+) -> None:
+    rig.deposit("alice", 280 * USD)
+    rig.trade("alice", "ETH", -WAD)
+
+    def swing() -> str:
+        for price in (1_900, 2_000, 1_900, 2_000):
+            rig.price("ETH", price * PRICE)
+            rig.send("keeper", "accrue", 0, after=60)
+        return kind(rig, "alice", "ETH")
+
+    with rig.undone():
+        assert swing() == "healthy"
+    rig.configure("ETH", volatility_target=WAD // 20, volatility_decay=RAY * 999 // 1_000)
+    assert swing() == "Liquidation"
+
+
 def test_the_market_named_must_hold_a_position(rig: Any) -> None:
     rig.deposit("alice", 300 * USD)
     rig.trade("alice", "ETH", WAD)
