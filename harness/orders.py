@@ -19,11 +19,11 @@ DECLARED_GAS: Mapping[str, int] = {
     "publish": 28_000,
     "transmit": 52_000,
     "arbitrage": 319_000,
-    "liquidate": 438_000,
+    "liquidate": 440_000,
     "top_up": 89_000,
     "set_paused": 46_000,
     "set_threshold": 86_000,
-    "deleverage": 335_000,
+    "deleverage": 334_000,
 }
 
 

@@ -81,8 +81,13 @@ def measured(passes_of_module):
 
 
 def test_every_action_declares_the_most_it_used(measured) -> None:
+    """What a transaction uses depends a little on who did what before, and so on this table itself,
+    which prices fees: an entry may be up to 2% above what is measured, and never below it."""
     used, _ = measured
-    assert {action: -(-max(gas) // 1000) * 1000 for action, gas in used.items()} == DECLARED_GAS
+    assert set(used) == set(DECLARED_GAS)
+    for action, gas in used.items():
+        most = -(-max(gas) // 1000) * 1000
+        assert most <= DECLARED_GAS[action] <= most * 1.02, action
 
 
 def test_the_measured_market_is_in_a_crash(measured) -> None:

@@ -98,7 +98,7 @@ def test_a_process_of_its_own_gives_the_same(small, tmp_path) -> None:
         "print(run(load_scenario(sys.argv[1]), 7).summary['digest'])"
     )
     digests = {
-        subprocess.run(  # noqa: S603 - this Python, on a file made here
+        subprocess.run(
             [sys.executable, "-c", program, str(file)],
             check=True,
             capture_output=True,
