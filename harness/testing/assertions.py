@@ -18,6 +18,7 @@ import shlex
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 
 from harness.engine import ENGINES, default_engine, default_engine_name
@@ -267,26 +268,22 @@ def _first_difference(result: RunResult, other: RunResult) -> list[str]:
         lines = [f"  first: block {one.index} (chain block {one.number})"]
         sent = [
             sorted(
-                (row.place, row.agent, row.action, row.key, row.status)
-                for row in passed.run.transactions
+                (row.place, f"{row.agent} {row.action} {row.key} {row.status}", row.data)
+                for row in each.run.transactions
                 if row.block == one.index and row.place >= 0
             )
-            for passed in (result, other)
+            for each in (result, other)
         ]
-        width = max(map(len, sent))
-        here, there = ([*rows, *[None] * (width - len(rows))] for rows in sent)
-        for mine, theirs in zip(here, there, strict=True):
+        for place, (mine, theirs) in enumerate(zip_longest(*sent)):
             if mine != theirs:
-                lines.append(f"  transaction {_sent(mine)} here, {_sent(theirs)} there")
+                here, there = (row[1] if row else "none" for row in (mine, theirs))
+                other_data = " with other call data" if here == there else ""
+                lines.append(f"  transaction {place}: {here} here, {there} there{other_data}")
                 break
         return lines
     if len(result.run.blocks) != len(other.run.blocks):
         return [f"  {len(result.run.blocks)} blocks here, {len(other.run.blocks)} there"]
     return []
-
-
-def _sent(row: tuple[int, str, str, str, str] | None) -> str:
-    return "missing" if row is None else " ".join(str(part) for part in row if part != "")
 
 
 # --- figures ------------------------------------------------------------------------------------

@@ -13,13 +13,22 @@ Installed with the package; pytest finds it by itself.
     def test_one_market_by_hand(market):
         market.supply("alice", "ETH", 10 * 10**18)
 
-Options: ``--harness-engine`` and ``--harness-seed``. What runs scenarios is imported when a fixture
-first needs it, not whenever pytest starts.
+    def test_from_where_the_scenario_starts(scenario_world):
+        world = scenario_world("calm")
+        assert world.read(world.venues["aave"].market, "assetCount") == 2
+
+Options: ``--harness-engine`` and ``--harness-seed``. ``market`` is the built-in lending market, or
+one's own where the fixture ``lending_adapter`` is overridden. What several tests use is deployed
+once; each test runs in a snapshot of it. On ``rpc:URL`` there is one chain for all, so that a test
+can use one of ``engine``, ``market`` and ``scenario_world`` only.
+
+What runs scenarios is imported when a fixture first needs it, not whenever pytest starts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -29,11 +38,15 @@ import pytest
 if TYPE_CHECKING:
     from harness.engine import Engine
     from harness.population import Position
+    from harness.protocols.base import LendingAdapter
     from harness.run import RunResult
     from harness.scenario import Scenario
     from harness.testing.lending import LendingMarket
+    from harness.testing.worlds import ScenarioWorld
 
+    MakeAdapter = Callable[[], LendingAdapter]
     ScenarioRun = Callable[..., RunResult]
+    OpenWorld = Callable[..., ScenarioWorld]
 
 
 @dataclass(frozen=True)
@@ -65,7 +78,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declares the marker."""
+    """Declares the marker; refuses an engine that cannot be opened."""
+    spec = config.getoption("--harness-engine")
+    if spec is not None:
+        from harness.engine import open_engine
+        from harness.errors import HarnessError
+
+        try:
+            open_engine(spec).close()
+        except HarnessError as error:
+            raise pytest.UsageError(f"--harness-engine {spec}: {error}") from error
     config.addinivalue_line(
         "markers",
         "harness(*scenarios, seeds=[...], shocks=[{SYMBOL: factor}], set=[...]): one test for "
@@ -114,49 +136,112 @@ def harness_seed(request: pytest.FixtureRequest) -> int:
     return seed
 
 
-@pytest.fixture
-def engine(harness_engine: str) -> Iterator[Engine]:
-    """A fresh chain."""
-    from harness.engine import open_engine
+class Chains:
+    """Opens engines, and keeps what was deployed on them."""
 
-    opened = open_engine(harness_engine)
+    def __init__(self, spec: str) -> None:
+        self._spec = spec
+        self._kept: dict[Hashable, tuple[Engine, Any]] = {}
+
+    def fresh(self) -> Engine:
+        """A fresh chain, which the caller closes."""
+        from harness.engine import open_engine
+
+        if self._spec.startswith("rpc:"):
+            self.close()  # a node has one chain
+        return open_engine(self._spec)
+
+    def keep(self, key: Hashable, deploy: Callable[[Engine], Any]) -> Any:
+        """What was deployed under this key, on a chain of its own."""
+        if key not in self._kept:
+            engine = self.fresh()
+            self._kept[key] = engine, deploy(engine)
+        return self._kept[key][1]
+
+    def close(self) -> None:
+        """Closes the chains it keeps."""
+        for engine, _ in self._kept.values():
+            engine.close()
+        self._kept.clear()
+
+
+@pytest.fixture(scope="session")
+def harness_chains(harness_engine: str) -> Iterator[Chains]:
+    """Where the other fixtures deploy."""
+    chains = Chains(harness_engine)
+    yield chains
+    chains.close()
+
+
+@pytest.fixture
+def engine(harness_chains: Chains) -> Iterator[Engine]:
+    """A fresh chain."""
+    opened = harness_chains.fresh()
     yield opened
     opened.close()
 
 
-@pytest.fixture(scope="module")
-def deployed_market(harness_engine: str) -> Iterator[LendingMarket]:
-    """A pooled lending market with ETH and USDC, deployed once for a module."""
-    from harness.engine import open_engine
+@pytest.fixture(scope="session")
+def lending_adapter() -> MakeAdapter:
+    """What makes the adapter of the protocol behind ``market``; override it with your own."""
     from harness.protocols.pooled_adapter import PooledMarketAdapter
-    from harness.testing.lending import LendingMarket
 
-    opened = open_engine(harness_engine)
-    yield LendingMarket(opened, PooledMarketAdapter())
-    opened.close()
+    return PooledMarketAdapter
 
 
 @pytest.fixture
-def market(deployed_market: LendingMarket) -> Iterator[LendingMarket]:
-    """The market as it was deployed; whatever a test does to it is undone by a snapshot."""
-    with deployed_market.anchor() as anchored:
+def market(harness_chains: Chains, lending_adapter: MakeAdapter) -> Iterator[LendingMarket]:
+    """A lending market with ETH and USDC as it was deployed, once for a session; whatever a test
+    does to it is undone by a snapshot, and every action is checked against the invariants."""
+    from harness.testing.lending import LendingMarket
+
+    deployed: LendingMarket = harness_chains.keep(
+        lending_adapter, lambda engine: LendingMarket(engine, lending_adapter())
+    )
+    with deployed.anchor() as anchored:
         yield anchored
+
+
+@pytest.fixture
+def scenario_world(harness_chains: Chains, harness_seed: int) -> Iterator[OpenWorld]:
+    """``scenario_world(SCENARIO, *overrides, seed=N)``: what a scenario deploys, positions
+    included, before its first block; deployed once for a session, each test in a snapshot."""
+    from harness.scenario import load_scenario
+    from harness.testing.worlds import ScenarioWorld
+
+    with ExitStack() as anchors:
+        opened: dict[Hashable, ScenarioWorld] = {}
+
+        def open_world(scenario: str, *overrides: str, seed: int | None = None) -> ScenarioWorld:
+            key = (scenario, overrides, harness_seed if seed is None else seed)
+            if key not in opened:
+                world: ScenarioWorld = harness_chains.keep(
+                    key,
+                    lambda engine: ScenarioWorld(
+                        engine, load_scenario(scenario, overrides), key[2]
+                    ),
+                )
+                opened[key] = anchors.enter_context(world.anchor())
+            return opened[key]
+
+        yield open_world
 
 
 @pytest.fixture(scope="session")
 def population(harness_seed: int) -> Callable[..., tuple[Position, ...]]:
-    """``population(SCENARIO, *overrides)``: the positions a scenario would open."""
+    """``population(SCENARIO, *overrides, seed=N)``: the positions a scenario opens."""
     from harness.population import build_population
     from harness.scenario import load_scenario
 
-    def build(scenario: str, *overrides: str) -> tuple[Position, ...]:
-        return build_population(load_scenario(scenario, overrides), harness_seed)
+    def build(scenario: str, *overrides: str, seed: int | None = None) -> tuple[Position, ...]:
+        chosen = harness_seed if seed is None else seed
+        return build_population(load_scenario(scenario, overrides), chosen)
 
     return build
 
 
 @pytest.fixture(scope="session")
-def scenario_run(harness_engine: str, harness_seed: int) -> ScenarioRun:
+def scenario_run(harness_chains: Chains, harness_seed: int) -> ScenarioRun:
     """``scenario_run(SCENARIO, *overrides, seed=N, shock={SYMBOL: factor})``.
 
     The finished run; the same call gives the same object, so a session runs it once.
@@ -176,7 +261,11 @@ def scenario_run(harness_engine: str, harness_seed: int) -> ScenarioRun:
         key = (scenario, overrides, chosen, tuple(sorted((shock or {}).items())))
         if key not in finished:
             loaded = shocked(load_scenario(scenario, overrides), shock or {})
-            finished[key] = run(loaded, chosen, harness_engine)
+            opened = harness_chains.fresh()
+            try:
+                finished[key] = run(loaded, chosen, opened)
+            finally:
+                opened.close()
         return finished[key]
 
     return run_once

@@ -75,6 +75,109 @@ def test_the_market_is_as_deployed_in_every_test(pytester):
     done.assert_outcomes(passed=50)
 
 
+def test_own_protocol_is_behind_the_market(pytester):
+    done = run_file(
+        pytester,
+        """
+        import pytest
+        from harness.errors import InvariantViolation
+        from harness.protocols.pooled_adapter import PooledMarketAdapter
+
+        class TestMutant:
+            @pytest.fixture
+            def lending_adapter(self):
+                return make_mutant
+
+            def test_actions_are_checked(self, market):
+                market.supply("bank", "USDC", 50_000 * 10**6)
+                with pytest.raises(InvariantViolation, match="MKT-2 .* USDC"):
+                    market.supply("alice", "ETH", 10 * 10**18)
+                    market.borrow("alice", "USDC", 15_000 * 10**6 + 3)
+
+        def make_mutant():
+            return PooledMarketAdapter("MarketDropsDebtDust")
+
+        def test_others_have_the_built_in_one(market):
+            assert market.adapter.market.name == "PooledMarket"
+        """,
+    )
+    done.assert_outcomes(passed=2)
+
+
+def test_a_scenarios_world_is_as_deployed_in_every_test(pytester):
+    done = run_file(
+        pytester,
+        """
+        import pytest
+
+        @pytest.mark.parametrize("number", range(3))
+        def test_from_its_start(scenario_world, population, number):
+            world = scenario_world("calm")
+            assert scenario_world("calm") is world
+            assert scenario_world("calm", seed=7) is not world
+            aave = world.venues["aave"]
+            assert aave.positions == population("calm")
+            assert population("calm", seed=7) != population("calm")
+            supplied = aave.states(world.engine)[1].total_claims
+            dai, who = world.tokens["DAI"], aave.accounts[0]
+            owed = world.read(aave.market, "position", who)[1]
+            minter = pytest.importorskip("harness.world").MINTER
+            world.send(minter, dai, "mint", who, owed)
+            world.send(who, dai, "approve", aave.market.address, owed)
+            assert world.send(who, aave.market, "repay", dai.address, owed // 2, who).status
+            assert world.read(aave.market, "position", who)[1] < owed
+            assert set(world.pools) == {"eth-dai"}
+            assert world.number == world.world.setup.blocks(0)[-1].number + 3
+        """,
+    )
+    done.assert_outcomes(passed=3)
+
+
+@pytest.mark.parametrize("engine", ["rvm", "rpc:http://127.0.0.1:9"])
+def test_an_engine_that_cannot_be_opened_ends_the_session_in_one_line(pytester, engine):
+    done = run_file(pytester, "def test_it(): pass", f"--harness-engine={engine}")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"ERROR: --harness-engine {engine}: " in done.stderr.str()
+    assert "Traceback" not in done.stderr.str()
+
+
+def test_thousands_of_tests_a_minute(pytester):
+    number = 600
+    done = run_file(
+        pytester,
+        f"""
+        import pytest
+
+        @pytest.mark.parametrize("number", range({number}))
+        def test_life_of_a_position(market, number):
+            market.supply("bank", "USDC", 50_000 * 10**6)
+            market.supply("alice", "ETH", 10 * 10**18)
+            market.borrow("alice", "USDC", 15_000 * 10**6 + number)
+            market.price("ETH", 1_500)
+            market.liquidate("alice", "ETH", "USDC")
+            assert market.position("alice")["ETH"].claims < 10 * 10**18
+        """,
+    )
+    done.assert_outcomes(passed=number)
+    assert done.duration < 60 * number / 2_000
+
+
+def test_pytest_starts_without_importing_what_runs_scenarios(pytester):
+    done = run_file(
+        pytester,
+        """
+        import sys
+
+        def test_light():
+            heavy = {"numpy", "pyrevm", "hypothesis", "harness.run", "harness.contracts"}
+            assert not heavy & set(sys.modules)
+        """,
+        "-p",
+        "no:hypothesispytest",
+    )
+    done.assert_outcomes(passed=1)
+
+
 def test_failing_assertions_name_block_account_and_command(pytester):
     done = run_file(
         pytester,
