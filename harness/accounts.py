@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache, cached_property
 
-from coincurve import PrivateKey
+from coincurve import PublicKey
 from eth_hash.auto import keccak
 
 __all__ = ["DEPLOYER", "Account", "account", "create2_address", "create_address", "find_key"]
@@ -39,7 +39,7 @@ class Account:
     @cached_property
     def address(self) -> bytes:
         """Address, 20 bytes: the tail of the keccak of the uncompressed public key."""
-        public = PrivateKey(self.key).public_key.format(compressed=False)
+        public = PublicKey.from_secret(self.key).format(compressed=False)
         address = keccak(public[1:])[12:]
         _KEYS[address] = self.key
         return address

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from eth_hash.auto import keccak
 
@@ -29,6 +29,12 @@ from harness.errors import Reverted, ScenarioError
 
 WORD = 32
 _MAX_WORD = 1 << 256
+
+
+class Words(NamedTuple):
+    """An array of one-word items in their encoding, to give where an array is encoded often."""
+
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +174,8 @@ def _tuple_codec(codecs: Sequence[_Codec]) -> _Codec:
 
 def _array_codec(item: _Codec, length: int | None) -> _Codec:
     def encode(values: Sequence[Any]) -> bytes:
+        if length is None and isinstance(values, Words):
+            return (len(values.body) // WORD).to_bytes(WORD, "big") + values.body
         if length is not None and len(values) != length:
             raise ValueError(f"{item.name}[{length}] was given {len(values)} values")
         if item.dynamic:

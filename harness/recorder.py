@@ -99,18 +99,22 @@ class Recorder:
             self.trace.transactions.append(_order_row(order, index, place, status, reason))
             if receipt.status:
                 self._record_events(index, place, order, self._decode(receipt.logs))
-        self.trace.transactions += [
-            _order_row(order, index, -1, "expired", self._why_waiting(order))
-            for order in chosen.expired
-        ]
+        self._add_left_out(chosen.expired, index, "expired")
         self._trades_after.append(self._last_trade)
+
+    def _add_left_out(self, orders: Sequence[Order], block: int, status: str) -> None:
+        """Records orders that never entered a block."""
+        # what follows finds these balances read
+        self._view.fee_balances([order.transaction.sender for order in orders])
+        self.trace.transactions += [
+            _order_row(order, block, -1, status, self._why_waiting(order)) for order in orders
+        ]
 
     def _why_waiting(self, order: Order) -> str:
         """Why an order never entered a block, as far as its last block shows."""
         if order.available > self._view.index:
             return "not due yet"
-        clock_seconds = self._view.seconds
-        if order.bid < self._space.background_bid_wei(clock_seconds):
+        if order.bid < self._view.background_bid:
             return "bid below the background bid"
         if self._view.fee_balance(order.transaction.sender) < order.fee:
             return "fee balance too small"
@@ -318,10 +322,7 @@ class Recorder:
 
     def finish(self, waiting: Sequence[Order], digest: bytes) -> Trace:
         """Closes the trace: orders still waiting, margin calls, and the run's digest."""
-        last = self._view.index
-        self.trace.transactions += [
-            _order_row(order, last, -1, "pending", self._why_waiting(order)) for order in waiting
-        ]
+        self._add_left_out(waiting, self._view.index, "pending")
         for name, state in self._view.venues.items():
             self.trace.calls[name] = [*state.calls.past, *state.calls.open.values()]
         self.trace.invariants = dict(self._books.holds)

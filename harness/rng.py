@@ -25,12 +25,13 @@ _BPS = 10_000
 
 
 def _digest(size: int, *parts: int | str) -> int:
-    state = blake2b(digest_size=size, person=b"harness-rng-1")
+    message = b""
     for part in parts:
         kind, data = (b"i", str(part)) if isinstance(part, int) else (b"s", part)
         encoded = data.encode()
-        state.update(kind + len(encoded).to_bytes(4, "big") + encoded)
-    return int.from_bytes(state.digest(), "big")
+        message += kind + len(encoded).to_bytes(4, "big") + encoded
+    digest = blake2b(message, digest_size=size, person=b"harness-rng-1").digest()
+    return int.from_bytes(digest, "big")
 
 
 def stream(seed: int, name: str, index: int = 0) -> np.random.Generator:

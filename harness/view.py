@@ -383,7 +383,11 @@ class View:
 
     def fee_balance(self, payer: bytes) -> int:
         """What the fee ledger holds for a sender."""
-        return self._held(self._world.fee_ledger.address, (payer,))[0]
+        return self.fee_balances((payer,))[0]
+
+    def fee_balances(self, payers: Sequence[bytes]) -> list[int]:
+        """What the fee ledger holds for each of these senders."""
+        return self._held(self._world.fee_ledger.address, payers)
 
     def _held(self, token: bytes, holders: Sequence[bytes]) -> list[int]:
         """Balances of a token. Who was asked for in the last block is read along in the same call,

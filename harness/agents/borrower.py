@@ -39,28 +39,40 @@ class BorrowerAgent:
             if isinstance(population, Borrowers | Positions)
         }
         self._makers: dict[int, OrderMaker] = {}
-        #: accounts whose cash is spent
-        self._broke: set[int] = set()
+        #: blocks each account takes to answer, without those that never do or have spent their cash
+        self._latencies = {
+            number: position.latency_blocks
+            for number, position in enumerate(context.world.venues[venue].positions)
+            if position.action != "nothing"
+        }
 
     def act(self, view: View) -> list[Order]:
         """An order for every called account whose time to answer has come."""
         venue = view.venues[self._venue]
-        orders = []
-        for number, called in venue.calls.open.items():
-            position = venue.venue.positions[number]
-            if (
-                position.action == "nothing"
-                or number in self._broke
-                or view.next_block < called.block + position.latency_blocks
-                # nothing can be withdrawn from an unhealthy account
-                or (position.action == "deleverage" and number in venue.unhealthy_since)
-                or (self.name, str(number)) in view.mempool
-            ):
-                continue
-            order = self._answer(view, venue, number, position)
-            if order is not None:
-                orders.append(order)
-        return orders
+        positions, latencies, next_block = venue.venue.positions, self._latencies, view.next_block
+        due = [
+            (number, positions[number])
+            for number, called in venue.calls.open.items()
+            if number in latencies
+            and next_block >= called.block + latencies[number]
+            # nothing can be withdrawn from an unhealthy account
+            and (number not in venue.unhealthy_since or positions[number].action == "top-up")
+            and (self.name, str(number)) not in view.mempool
+        ]
+        self._read_cash(view, venue, due)
+        answers = [self._answer(view, venue, number, position) for number, position in due]
+        return [order for order in answers if order is not None]
+
+    def _read_cash(
+        self, view: View, venue: VenueState, due: Sequence[tuple[int, Position]]
+    ) -> None:
+        """Reads the cash of all who are due with one call for each asset."""
+        holders: dict[str, list[bytes]] = {}
+        for number, position in due:
+            for symbol, _ in position.cash:
+                holders.setdefault(symbol, []).append(venue.venue.accounts[number])
+        for symbol, accounts in holders.items():
+            view.balances(symbol, accounts)
 
     def _answer(
         self, view: View, venue: VenueState, number: int, position: Position
@@ -130,7 +142,7 @@ class BorrowerAgent:
             if amount > 0:
                 maker = self._maker(number, position)
                 return maker.order(view, "top_up", str(number), market.address, call)
-        self._broke.add(number)
+        del self._latencies[number]
         return None
 
     def _deleverage(

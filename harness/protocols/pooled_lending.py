@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.accounts import account
-from harness.contracts import WORD, Contract
+from harness.contracts import WORD, Contract, Words
 from harness.engine.base import Engine, Receipt
 from harness.population import Position
 from harness.scenario import (
@@ -152,6 +152,9 @@ class PooledLendingVenue:
         self.positions = tuple(positions)
         self.accounts = tuple(address_of(position) for position in positions)
         self.number_of = {address: i for i, address in enumerate(self.accounts)}
+        self._address_words = np.frombuffer(
+            b"".join([bytes(12) + address for address in self.accounts]), np.uint8
+        ).reshape(-1, WORD)
         self.suppliers = tuple(suppliers)
         self._units = np.array([10.0**places for places in decimals])
         #: liquidation thresholds in force, by asset
@@ -355,10 +358,11 @@ class PooledLendingVenue:
         """Exact shortfalls of these accounts at given prices."""
         if not len(numbers):
             return Shortfall(0, 0)
-        addresses = [self.accounts[i] for i in numbers]
         data = engine.call(
             self.lens.address,
-            self.lens.encode("shortfallAt", self.market.address, addresses, list(prices_wad)),
+            self.lens.encode(
+                "shortfallAt", self.market.address, self._addresses(numbers), list(prices_wad)
+            ),
         )
         decoded = self.lens.decode("shortfallAt", data)
         return Shortfall(decoded[0], decoded[1])
@@ -376,11 +380,14 @@ class PooledLendingVenue:
         words = _words(self._ask(engine, "positions", everyone))
         return Census(len(self.assets), tuple(words), tuple(self.health_factors(engine, everyone)))
 
-    def _ask(self, engine: Engine, function: str, numbers: Iterable[Any]) -> bytes:
-        addresses = [self.accounts[i] for i in numbers]
+    def _ask(self, engine: Engine, function: str, numbers: Sequence[int]) -> bytes:
         return engine.call(
-            self.lens.address, self.lens.encode(function, self.market.address, addresses)
+            self.lens.address,
+            self.lens.encode(function, self.market.address, self._addresses(numbers)),
         )
+
+    def _addresses(self, numbers: Sequence[int]) -> Words:
+        return Words(self._address_words[np.asarray(numbers)].tobytes())
 
     def _usd(
         self, states: Sequence[AssetState], prices_wad: Sequence[int]
