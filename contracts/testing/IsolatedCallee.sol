@@ -12,8 +12,9 @@ contract IsolatedCallee is IIsolatedLiquidationCallee, IFlashBorrower {
     address public target;
     bytes public order;
 
-    /// @notice The token received, what is to be paid for it (of a flash loan the fee), and own balance.
-    event CalledBack(address token, uint256 due, uint256 assets, uint256 balance);
+    /// @notice The token received, what is to be paid for it (of a flash loan the fee), own balance, and who asked
+    /// for the flash loan.
+    event CalledBack(address token, uint256 due, uint256 assets, uint256 balance, address initiator);
 
     error OrderFailed(bytes reason);
 
@@ -29,12 +30,16 @@ contract IsolatedCallee is IIsolatedLiquidationCallee, IFlashBorrower {
 
     function onIsolatedLiquidation(uint256 repaidAssets, uint256 seizedAssets, bytes calldata) external {
         IERC20 token = IIsolatedMarket(msg.sender).collateralToken();
-        emit CalledBack(address(token), repaidAssets, seizedAssets, token.balanceOf(address(this)));
+        emit CalledBack(
+            address(token), repaidAssets, seizedAssets, token.balanceOf(address(this)), address(0)
+        );
         if (target != address(0)) _call(target, order);
     }
 
-    function onFlashLoan(address, address asset, uint256 assets, uint256 fee, bytes calldata) external {
-        emit CalledBack(asset, fee, assets, IERC20(asset).balanceOf(address(this)));
+    function onFlashLoan(address initiator, address asset, uint256 assets, uint256 fee, bytes calldata)
+        external
+    {
+        emit CalledBack(asset, fee, assets, IERC20(asset).balanceOf(address(this)), initiator);
         if (target != address(0)) _call(target, order);
     }
 

@@ -56,6 +56,21 @@ def test_a_flash_loan_of_everything_costs_nothing(
             _act(chain, callee, isolated.market, *loan(callee, token, amount + 1))
 
 
+def test_a_flash_borrower_hears_who_asked_for_the_loan(
+    chain: Chain, isolated: Any, callee: Contract
+) -> None:
+    call = loan(callee, isolated.debt, WAD)
+    for receipt, initiator in (
+        (_act(chain, callee, isolated.market, *call), callee.address),
+        (chain.send(ME, isolated.market, *call), ME),
+    ):
+        (event,) = callee.events(receipt.logs, "CalledBack")
+        (lent,) = isolated.market.events(receipt.logs, "FlashLoan")
+        assert event["initiator"] == lent["initiator"] == initiator
+        assert (lent["asset"], lent["borrower"]) == (isolated.debt.address, callee.address)
+        assert (lent["assets"], lent["fee"]) == (WAD, 0)
+
+
 def test_a_flash_loan_that_is_not_returned_is_refused(
     chain: Chain, isolated: Any, callee: Contract
 ) -> None:

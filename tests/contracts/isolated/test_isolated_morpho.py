@@ -73,7 +73,7 @@ def morpho_code(npm_package: Callable[[str, str, str], Path]) -> dict[str, Artif
         node = shutil.which("node")
         if node is None:
             pytest.skip("node is not on PATH: install Node.js to compile Morpho Blue")
-        result = subprocess.run(  # noqa: S603 - the compiler, pinned by its hash
+        result = subprocess.run(
             [node, "-e", DRIVER, str(compiler / "soljson.js")],
             input=request,
             capture_output=True,
