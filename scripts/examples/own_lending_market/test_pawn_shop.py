@@ -1,4 +1,7 @@
-"""The pawn shop passes its own unit test, and random actions find what that misses."""
+"""The pawn shop serves a customer correctly, and random actions find what is wrong with it.
+
+pytest -s scripts/examples/own_lending_market
+"""
 
 import pytest
 from pawn_shop import PawnShopAdapter
@@ -12,31 +15,32 @@ class FixedAdapter(PawnShopAdapter):
     contract = "PawnShopFixed"
 
 
-class TestFixed(ProtocolConformance):
-    """With the missing line everything holds."""
+@pytest.fixture
+def lending_adapter():
+    return PawnShopAdapter
 
+
+def test_customer_is_served_and_liquidated(market):
+    market.supply("bank", "USDC", 1_000_000 * 10**6)
+    market.supply("alice", "ETH", 10 * 10**18)
+    market.borrow("alice", "USDC", 15_000 * 10**6)
+    market.wait(365 * 24 * 3600)
+    assert market.position("alice")["USDC"].debt == pytest.approx(16_500 * 10**6, rel=1e-6)
+    market.repay("alice", "USDC", 1_500 * 10**6)
+    market.price("ETH", 1_800)
+    assert market.health("alice") < 1
+    with market.unchecked():
+        market.liquidate("alice", "ETH", "USDC")
+    assert market.position("alice")["USDC"].debt == 0
+
+
+def test_random_actions_find_the_missing_line():
+    with pytest.raises(InvariantViolation) as found:
+        search(PawnShopAdapter)
+    print(found.value, *found.value.__notes__, sep="\n")
+
+
+class TestFixed(ProtocolConformance):
     @pytest.fixture
     def make_adapter(self):
         return FixedAdapter
-
-
-class TestAsWritten:
-    """Without it one customer after the other is served correctly."""
-
-    @pytest.fixture
-    def lending_adapter(self):
-        return PawnShopAdapter
-
-    def test_customer_is_liquidated(self, market):
-        market.supply("bank", "USDC", 1_000_000 * 10**6)
-        market.supply("alice", "ETH", 10 * 10**18)
-        market.borrow("alice", "USDC", 15_000 * 10**6)
-        market.repay("alice", "USDC", 1_000 * 10**6)
-        market.price("ETH", 1_700)
-        market.liquidate("alice", "ETH", "USDC")
-        assert market.position("alice")["USDC"].debt == 0
-
-    def test_bug_is_found(self):
-        with pytest.raises(InvariantViolation, match="RES-1|IDX-1") as found:
-            search(PawnShopAdapter)
-        print(*found.value.__notes__, sep="\n")
