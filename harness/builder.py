@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from harness import rng
+from harness.errors import plugin
 from harness.orders import Order
 
 
@@ -103,7 +104,7 @@ def select(
     included: list[Order] = []
     spent: dict[bytes, int] = {}
     free = gas_limit
-    for order in ordering.arrange(candidates, seed, block) if candidates else ():
+    for order in _arranged(ordering, candidates, seed, block) if candidates else ():
         sender = order.transaction.sender
         fees = spent.get(sender, 0) + order.fee
         if order.gas > free or not can_pay(sender, fees):
@@ -113,6 +114,17 @@ def select(
         free -= order.gas
         included.append(order)
     return Selection(included, waiting, expired)
+
+
+def _arranged(
+    ordering: BlockOrdering, orders: Sequence[Order], seed: int, block: int
+) -> list[Order]:
+    """The orders as an ordering arranges them, which must be all of them, once each."""
+    with plugin(f"block ordering {type(ordering).__name__}, for block {block},"):
+        arranged = ordering.arrange(orders, seed, block)
+        if sorted(map(id, arranged)) != sorted(map(id, orders)):
+            raise ValueError("it did not return the orders it was given, once each")
+    return arranged
 
 
 def merge(waiting: Sequence[Order], new: Iterable[Order]) -> list[Order]:

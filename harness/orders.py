@@ -51,6 +51,22 @@ class Order:
     available: int
     expires: int
 
+    def faults(self, agent: str, block: int) -> list[str]:
+        """What is wrong with it as an order of this agent for this block."""
+        sender, to, data = self.transaction
+        rules = {
+            "agent is not the agent's name": self.agent == agent,
+            "gas is not what the action declares": type(self.gas) is int
+            and self.gas == DECLARED_GAS.get(self.action, self.gas) > 0,
+            "bid is not an integer of 0 or more": type(self.bid) is int and self.bid >= 0,
+            "observed is not the last block": self.observed == block - 1,
+            "available before the block": self.available >= block,
+            "expires before it is available": self.expires >= self.available,
+            "sender or receiver is no address": len(sender) == len(to) == 20,
+            "data is no call": isinstance(data, bytes) and len(data) >= 4,
+        }
+        return [fault for fault, kept in rules.items() if not kept]
+
     @property
     def fee(self) -> int:
         """Wei of the fee asset, paid whether the transaction succeeds or reverts."""

@@ -150,8 +150,13 @@ def build_agents(context: Context) -> list[Agent]:
 
 def _orders(agent: Agent, view: View) -> Sequence[Order]:
     """An agent's orders; whatever it raises is told in one line, with the agent's name."""
-    with plugin(f"agent {agent.name}, before block {view.next_block},"):
-        return agent.act(view)
+    block = view.next_block
+    with plugin(f"agent {agent.name}, before block {block},"):
+        orders = agent.act(view)
+        for order in orders:
+            for fault in order.faults(agent.name, block):
+                raise ValueError(f"order {order.action} {order.key}: {fault}")
+    return orders
 
 
 def block_ordering(name: str) -> BlockOrdering:

@@ -53,7 +53,7 @@ class ArbitrageurAgent:
 
     def act(self, view: View) -> list[Order]:
         """One order if either direction pays more than the fee and the least profit."""
-        if self._outages.out(view) or view.waiting(self.name):
+        if self._outages.out(view):
             return []
         for bought, sold in self._routes:
             hops = (

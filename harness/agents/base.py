@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from harness import rng
@@ -74,6 +74,17 @@ class OrderMaker:
         held = view.mempool.get((self._name, key))
         waited = 0 if held is None else max(0, view.next_block - held.available)
         return self._bid.wei(view.background_bid, waited)
+
+    def raised(self, view: View, key: str) -> list[Order]:
+        """The order that waits for this matter at what is bid now, where bids rise with the wait;
+        none otherwise."""
+        held = view.mempool.get((self._name, key))
+        block = view.next_block
+        if held is None or not self._bid.escalation_bps or held.expires < block:
+            return []
+        available = max(held.available, block)
+        bid = self.bid(view, key)
+        return [replace(held, bid=bid, observed=view.index, available=available)]
 
     def order(
         self, view: View, action: str, key: str, to: bytes, data: bytes, gas: int | None = None

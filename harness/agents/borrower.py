@@ -61,7 +61,13 @@ class BorrowerAgent:
         ]
         self._read_cash(view, venue, due)
         answers = [self._answer(view, venue, number, position) for number, position in due]
-        return [order for order in answers if order is not None]
+        waiting = [
+            order
+            for owner, key in view.mempool
+            if owner == self.name
+            for order in self._maker(int(key), positions[int(key)]).raised(view, key)
+        ]
+        return [order for order in answers if order is not None] + waiting
 
     def _read_cash(
         self, view: View, venue: VenueState, due: Sequence[tuple[int, Position]]

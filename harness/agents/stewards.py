@@ -57,8 +57,10 @@ class GuardianAgent:
         fall = self._window.fall_bps(view.timestamp, view.feeds[self._spec.asset].answer)
         repaid = self._recent(view)
         self._look_after_order(view)
-        if self._outages.out(view) or view.waiting(self.name):
+        if self._outages.out(view):
             return []
+        if view.waiting(self.name):
+            return [*self._maker.raised(view, str(True)), *self._maker.raised(view, str(False))]
         if self._paused_at is not None:
             if view.timestamp < self._paused_at + self._spec.pause_s:
                 return []
@@ -115,8 +117,10 @@ class GovernorAgent:
     def act(self, view: View) -> list[Order]:
         """The order that sets another threshold, if another step is in force."""
         fall = self._window.fall_bps(view.timestamp, view.feeds[self._spec.asset].answer)
-        if self._outages.out(view) or view.waiting(self.name):
+        if self._outages.out(view):
             return []
+        if view.waiting(self.name):
+            return self._maker.raised(view, "")
         wanted = self._listed
         for least, threshold in self._spec.steps:
             if fall >= least:

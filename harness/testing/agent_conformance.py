@@ -31,7 +31,7 @@ from harness import simulation
 from harness.agents import Agent, Context
 from harness.engine import default_engine
 from harness.engine.base import Block, Engine, Receipt
-from harness.orders import DECLARED_GAS, Order
+from harness.orders import Order
 from harness.run import run
 from harness.scenario import Scenario
 from harness.view import View
@@ -132,28 +132,11 @@ class Watched:
         ]
         good = []
         for order in orders:
-            found = malformed(self.name, block, order)
+            found = order.faults(self.name, block)
             self.malformed += [f"block {block}, order {order.key!r}: {fault}" for fault in found]
             if not found:
                 good.append(order)
         return good
-
-
-def malformed(name: str, block: int, order: Order) -> list[str]:
-    """What is wrong with an order of the agent ``name`` for a block."""
-    sender, to, data = order.transaction
-    rules = {
-        "agent is not its name": order.agent == name,
-        "gas is not what the action declares": type(order.gas) is int
-        and order.gas == DECLARED_GAS.get(order.action, order.gas) > 0,
-        "bid is not an integer of 0 or more": type(order.bid) is int and order.bid >= 0,
-        "observed is not the last block": order.observed == block - 1,
-        "available before the block": order.available >= block,
-        "expires before it is available": order.expires >= order.available,
-        "sender or receiver is no address": len(sender) == len(to) == 20,
-        "data is no call": isinstance(data, bytes) and len(data) >= 4,
-    }
-    return [fault for fault, kept in rules.items() if not kept]
 
 
 class AgentConformance:

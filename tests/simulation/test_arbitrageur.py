@@ -193,3 +193,25 @@ def test_an_outside_market_that_runs_out_is_a_row_with_its_reason(small, mispric
     rows = [row for row in result.run.transactions if row.action == "arbitrage"]
     assert {row.status for row in rows} == {"reverted"}
     assert all(row.reason.startswith("InsufficientInventory") for row in rows)
+
+
+def test_a_waiting_order_bids_more_each_block_as_long_as_it_pays(small, mispriced) -> None:
+    """12 gwei against a background of 15: a tenth of 12 more each block meets it after three."""
+    scenario = mispriced(
+        900.0,
+        agent={"bid": Bid(base_gwei=12, escalation_bps=1000)},
+        space={"background_bid_gwei": ((0, 15.0),), "expiry_blocks": 20},
+    )
+    result = small.run(scenario, 1)
+    rows = [row for row in result.run.transactions if row.action == "arbitrage"]
+    assert (rows[0].available, rows[0].block, rows[0].bid) == (2, 5, 15_600_000_000)
+
+    # a gap worth 25 USD, of which one is the least profit: the fee of 77 gwei would be more
+    poor = mispriced(
+        990.0,
+        blocks=14,
+        agent={"bid": Bid(base_gwei=70, escalation_bps=1000)},
+        space={"background_bid_gwei": ((0, 200.0),), "expiry_blocks": 20},
+    )
+    waiting = [row for row in small.run(poor, 1).run.transactions if row.action == "arbitrage"]
+    assert [(row.status, row.bid) for row in waiting] == [("pending", 70 * 10**9)]

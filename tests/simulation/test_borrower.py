@@ -268,3 +268,11 @@ def test_top_up_beats_reduction_in_the_count() -> None:
     book.update(3, [3, 7])
     assert book.counts() == {"count": 3, "met": 1, "reduced": 1, "ignored": 1}
     assert [(call.account, call.block) for call in book.open.values()] == [(3, 1), (7, 3)]
+
+
+def test_a_waiting_answer_bids_more_where_its_bid_rises(small, called) -> None:
+    space = {"background_bid_gwei": ((0, 15.0),), "expiry_blocks": 20}
+    rising = small.run(called(top_up(bid=Bid(base_gwei=12, escalation_bps=1000)), space=space), 1)
+    assert sent(rising.run) == [("top_up", 6, "succeeded")]
+    still = small.run(called(top_up(bid=Bid(base_gwei=12)), space=space), 1)
+    assert [status for _, _, status in sent(still.run)] == ["pending"]

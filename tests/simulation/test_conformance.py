@@ -22,7 +22,7 @@ from harness.agents import (
 from harness.agents.base import OrderMaker
 from harness.builder import Adversarial, FeeAuction, RandomOrder
 from harness.engine.base import Block
-from harness.errors import EngineError, ScenarioError
+from harness.errors import EngineError, PluginError, ScenarioError
 from harness.scenario import Agent as AgentSpec
 from harness.scenario import (
     Arbitrageur,
@@ -366,3 +366,23 @@ def test_of_two_pools_for_a_pair_the_first_takes_forced_trades(small, passes) ->
 def test_a_name_that_is_somebody_elses_is_refused(small, name) -> None:
     with pytest.raises(ScenarioError, match=r"agent\[0\].name"):
         small.scenario(positions=((1.0, 1.0),), agents=(small.liquidator(name=name),))
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (BidsInFloats, "bid is not an integer"),
+        (SpeaksForAnother, "agent is not the agent's name"),
+        (DeclaresLittle, "gas is not what the action declares"),
+    ],
+)
+def test_a_malformed_order_ends_the_run_in_one_line(lively, passes, monkeypatch, fault, told):
+    monkeypatch.setattr(simulation, "build_agents", lambda context: [fault(lively, context)])
+    with pytest.raises(PluginError, match=f"agent liquidator, before block .*{told}"):
+        passes(lively).simulate()
+
+
+def test_an_ordering_that_loses_an_order_ends_the_run_in_one_line(lively, passes, monkeypatch):
+    monkeypatch.setattr(simulation, "block_ordering", lambda name: Drops())
+    with pytest.raises(PluginError, match=r"block ordering Drops, for block .* once each"):
+        passes(lively).simulate()

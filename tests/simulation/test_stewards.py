@@ -106,3 +106,17 @@ def test_a_governor_follows_the_fall_and_goes_back(small, passes) -> None:
     # the feed shows the fall after block 2, and the high of block 1 is 60 s old after block 7
     assert [(row.block, row.status) for row in rows] == [(3, "succeeded"), (9, "succeeded")]
     assert history.world.venues["market"].thresholds_bps == (8000, 0)
+
+
+def test_a_waiting_guardian_bids_more_where_its_bid_rises(guarded, passes) -> None:
+    history = passes(
+        guarded(
+            {"bid": Bid(base_gwei=12, escalation_bps=1000)},
+            space={"background_bid_gwei": ((0, 15.0),), "expiry_blocks": 20},
+        )
+    )
+    rows = sent(history.simulate(), "guardian")
+    assert [(row.key, row.available, row.block) for row in rows] == [
+        ("True", 3, 6),
+        ("False", 9, 12),
+    ]
