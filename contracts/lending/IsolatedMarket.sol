@@ -381,8 +381,8 @@ contract IsolatedMarket is IIsolatedMarket {
             seizedAssets = _seizedFor(state, repaidShares, priceNow);
             if (seizedAssets > held.collateral) {
                 seizedAssets = held.collateral;
-                // Rounded up three times: it may pass the debt by a few units.
-                repaidShares = _repaidFor(state, seizedAssets, priceNow).min(repaidShares);
+                // No more than the debt: less than what was seized for it, rounded up from below it.
+                repaidShares = _repaidFor(state, seizedAssets, priceNow);
             }
         } else if (seizedAssets != 0) {
             repaidShares = _repaidFor(state, seizedAssets, priceNow);

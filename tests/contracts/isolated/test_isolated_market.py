@@ -261,3 +261,42 @@ def test_totals_beyond_128_bits_are_refused(isolated: Any, chain: Chain) -> None
         isolated.send("whale", "supply", 1 << 128, 0, whale)
     with chain.reverts("AmountTooLarge", 1 << 128):
         isolated.send("whale", "supplyCollateral", 1 << 128, whale)
+
+
+def _debt_dearer_than_the_total(rig: Any) -> None:
+    """Three wei lent on one wei of collateral, and one share repaid for a whole wei.
+
+    What is left, 2,999,999 shares of a total of 2 wei, is worth 2.25 wei: 3, rounded up.
+    """
+    alice = account("alice").address
+    rig.add_collateral("alice", 1)
+    rig.borrow("alice", 3)
+    rig.fund("alice", rig.debt, 10)
+    rig.send("alice", "repay", 0, 1, alice)
+    state = rig.state()
+    assert (state.borrow_assets, state.borrow_shares) == (2, 2_999_999)
+    assert rig.position("alice").debt == 3
+
+
+@pytest.mark.parametrize("way", ["repay", "liquidate"])
+def test_a_debt_that_rounds_up_past_the_total_can_be_paid(isolated: Any, way: str) -> None:
+    _debt_dearer_than_the_total(isolated)
+    if way == "repay":
+        isolated.send("alice", "repay", 0, 2_999_999, account("alice").address)
+    else:
+        isolated.price(3 * USD)
+        assert isolated.liquidate("alice")["repaidAssets"] == 3
+    state = isolated.state()
+    assert (state.borrow_assets, state.borrow_shares) == (0, 0)
+    assert state.debt_tokens == state.supply_assets + 1
+
+
+def test_bad_debt_that_rounds_up_past_the_total_is_the_total(isolated: Any) -> None:
+    _debt_dearer_than_the_total(isolated)
+    isolated.price(USD)
+    event = isolated.liquidate("alice", seized=1)
+    assert (event["repaidAssets"], event["repaidShares"]) == (1, 1_333_333)
+    assert (event["badDebtAssets"], event["badDebtShares"]) == (1, 1_666_666)
+    state = isolated.state()
+    assert (state.borrow_assets, state.borrow_shares) == (0, 0)
+    assert state.debt_tokens == state.supply_assets

@@ -186,7 +186,7 @@ class Model:
             seized = self.seized_for(shares)
             if seized > holder.collateral:
                 seized = holder.collateral
-                shares = min(shares, self.repaid_for(seized))
+                shares = self.repaid_for(seized)
         elif seized:
             shares = self.repaid_for(seized)
         else:
