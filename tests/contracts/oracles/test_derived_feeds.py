@@ -147,10 +147,11 @@ def test_a_share_price_follows_its_source_up_to_the_cap(
     feed = chain.deploy("CappedGrowthFeed", source.address, WAD, start, rate, "capped")
     capped = free = 0
     for _ in range(80):
-        fair = WAD + (chain.now - start) * WAD // (365 * 24 * 3_600) // 10
-        answer = rng.choice([fair + rng.randint(-(10**15), 10**15), WAD // 2, 2 * WAD, 0, -1])
-        feeds.write(source, answer, after=rng.choice([1, 3_600, 24 * 3_600]))
-        cap = WAD + (chain.now - start) * rate * WAD // RAY
+        after = rng.choice([1, 3_600, 24 * 3_600])
+        cap = WAD + (chain.now + after - start) * rate * WAD // RAY
+        near = cap + rng.randint(-(10**15), 10**15)
+        answer = rng.choice([cap - 1, cap, cap + 1, near, WAD // 2, 2 * WAD, 0, -1])
+        feeds.write(source, answer, after=after)
         assert chain.read(feed, "cap") == cap
         assert feeds.answer(feed) == min(answer, cap)
         capped += answer > cap
