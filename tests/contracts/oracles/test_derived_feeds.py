@@ -254,6 +254,18 @@ def test_a_stale_feed_stays_at_the_last_round_it_heard_of(
             chain.read(feed, "getRoundData", rounds)
 
 
+def test_a_round_at_the_very_time_is_not_heard_of(chain: Chain, feeds: Any) -> None:
+    source = feeds.push()
+    feed = chain.deploy("StuckFeed", source.address, 0, chain.now + 4, "stale")
+    for price in (1, 2, 3, 4):  # the third is written at that time
+        feeds.write(source, price)
+        assert feeds.answer(feed) == min(price, 2)
+    for missing in (3, 4):
+        with chain.reverts("NoDataPresent", missing):
+            chain.read(feed, "getRoundData", missing)
+    assert chain.read(feed, "getRoundData", 2)[1] == 2
+
+
 def test_a_feed_stale_before_its_first_round_says_nothing(chain: Chain, feeds: Any) -> None:
     source = feeds.push()
     feed = chain.deploy("StuckFeed", source.address, 0, chain.now, "stale")
