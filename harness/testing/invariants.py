@@ -41,6 +41,7 @@ ACTION_INVARIANTS: Mapping[str, str] = {
     "HLT-1": "No account lowers its health factor below 1 by borrowing or withdrawing.",
     "RES-1": "No supply, withdrawal, borrow or repayment lowers a market's reserves, and no "
     "liquidation that leaves collateral: rounding is at the account's expense.",
+    "PAN-1": "No action ends in a panic: what is refused is refused for a reason.",
 }
 """What holds of single actions, by ID: checked where it is known who did what, by
 `harness.testing.lending` and the stateful machine, beside `INVARIANTS`."""

@@ -208,7 +208,12 @@ class LendingMarket:
         if not self._checking:
             return self._execute((sent,), after)[0]
         before, position = self._without(action, after)
-        receipt = self._execute((sent,), after)[0]
+        try:
+            (receipt,) = self._execute((sent,), after)
+        except Reverted as error:
+            panic = f"{action.kind} ended in {error}" if str(error).startswith("Panic(") else None
+            self._enforce("PAN-1", action.account, panic)
+            raise
         self._check_action(action, before, position)
         return receipt
 

@@ -18,6 +18,7 @@ MUTANTS = [
     ("TOK-1", "PooledMarket", "TokenMintsOneMore"),
     ("HLT-1", "MarketLetsDebtorsLeave", "Token"),
     ("RES-1", "MarketLendsDustForFree", "Token"),
+    ("PAN-1", "MarketPanicsWithoutCash", "Token"),
 ]
 
 
