@@ -18,7 +18,7 @@ import pytest
 
 from harness.accounts import account, create2_address, create_address
 from harness.contracts import Artifact, Contract, artifact
-from harness.engine import Block, Engine, Receipt, Transaction, anchor, open_engine
+from harness.engine import Block, Engine, Receipt, Transaction, anchor
 from harness.errors import Reverted
 
 UNLIMITED = (1 << 256) - 1
@@ -154,11 +154,9 @@ class Chain:
 
 
 @pytest.fixture
-def chain() -> Iterator[Chain]:
-    """A fresh chain on revm, or on the engine that HARNESS_TEST_ENGINE names."""
-    engine = open_engine(os.environ.get("HARNESS_TEST_ENGINE", "revm"))
-    yield Chain(engine)
-    engine.close()
+def chain(engine: Engine) -> Chain:
+    """A fresh chain on the engine that ``--harness-engine`` names."""
+    return Chain(engine)
 
 
 @pytest.fixture
@@ -187,7 +185,7 @@ def npm_package() -> Callable[[str, str, str], Path]:
                 pytest.skip("npm is not on PATH: install Node.js to compare with the real bytecode")
             cache.mkdir(parents=True, exist_ok=True)
             command = [npm, "pack", f"{name}@{version}", "--pack-destination", str(cache)]
-            result = subprocess.run(  # noqa: S603 - name and version come from the test
+            result = subprocess.run(
                 command, capture_output=True, text=True, check=False
             )
             if result.returncode != 0:
