@@ -238,8 +238,9 @@ def test_a_gift_lifts_what_shares_borrow_elsewhere_unless_capped_or_uncounted(
 
 def test_bad_debt_of_the_market_is_the_holders(make_vault: Any, chain: Chain) -> None:
     vault = make_vault("isolated", decimals=18)
-    vault.deposit("alice", 10_000 * WAD)
     feed = chain.deploy("SharePriceFeed", vault.contract.address, 18, "assets per share")
+    assert chain.read(feed, "latestRoundData")[1] == WAD
+    vault.deposit("alice", 10_000 * WAD)
     vault.lend("borrower", 8_600 * WAD, 5 * WAD)
     vault.price("ETH", 1_000 * USD)
     me = vault.fund("liquidator", 10_000 * WAD)
