@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from harness.calls import CallBook
-from harness.scenario import Bid, PositionRow, Response
+from harness.scenario import Bid, Outages, PositionRow, Response
 
 WAD = 10**18
 CALL, TARGET = 1.05, 1.25
@@ -193,8 +193,6 @@ def test_debts_in_two_assets_and_two_collaterals(small, called) -> None:
 
 def test_nothing_is_planned_at_a_price_that_is_refused(small, called) -> None:
     """The ETH feed stops and is refused while accounts are called: no order, no crash."""
-    from harness.scenario import Outages
-
     for response in (top_up(latency_blocks=(6, 6)), deleverage(latency_blocks=(6, 6))):
         result = small.run(
             called(
@@ -237,8 +235,6 @@ def test_an_episode_counts_once_however_long_it_lasts(small, called) -> None:
 def test_an_episode_lasts_while_the_feed_is_refused(small, called) -> None:
     """The feed is refused from block 7 on and comes back in block 11, with the same low price: it
     is still the same call."""
-    from harness.scenario import Outages
-
     result = small.run(
         called(
             Response(call_health_factor=CALL),

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.engine import default_engine
 from harness.engine.base import Block, Transaction
 from harness.protocols.pooled_lending import WAD, AssetState, PooledLendingVenue
 from harness.scenario import PoolSpotFeed, Response
@@ -262,8 +263,6 @@ class Counting:
 def test_quiet_blocks_read_the_world_and_the_books_and_nobody(small, passes, monkeypatch) -> None:
     """Prices move a little in every block and nobody is near the edge: a few calls a block, and
     nothing that goes through the accounts."""
-    from harness.engine import open_engine
-
     touched = Counter()
     for name in ("health", "cover", "refresh", "unpriced", "position_words", "_ask", "_usd"):
         kept = getattr(PooledLendingVenue, name)
@@ -279,7 +278,7 @@ def test_quiet_blocks_read_the_world_and_the_books_and_nobody(small, passes, mon
         VenueState, "_scan", lambda self, index: (scans.update([index]), scan(self, index))[1]
     )
     blocks = 40
-    engine = Counting(open_engine("revm"))
+    engine = Counting(default_engine())
     history = passes(
         small.scenario(
             blocks=blocks,
