@@ -324,7 +324,6 @@ def parse_artifact(document: Mapping[str, Any]) -> Artifact:
     functions: dict[str, Function] = {}
     overloaded: set[str] = set()
     events: dict[bytes, Event] = {}
-    errors: dict[bytes, tuple[str, _Codec]] = {}
     constructor = _tuple_codec([])
     for entry in document["abi"]:
         if entry["type"] == "function":
@@ -335,9 +334,6 @@ def parse_artifact(document: Mapping[str, Any]) -> Artifact:
         elif entry["type"] == "event":
             event = Event(entry)
             events[event.topic] = event
-        elif entry["type"] == "error":
-            codec = _tuple_codec([_codec_of(part) for part in entry["inputs"]])
-            errors[keccak(f"{entry['name']}{codec.name}".encode())[:4]] = (entry["name"], codec)
         elif entry["type"] == "constructor":
             constructor = _tuple_codec([_codec_of(part) for part in entry["inputs"]])
     for name in overloaded:
@@ -349,8 +345,18 @@ def parse_artifact(document: Mapping[str, Any]) -> Artifact:
         constructor=constructor,
         functions=functions,
         events=events,
-        errors=errors,
+        errors=_errors_of(document),
     )
+
+
+def _errors_of(document: Mapping[str, Any]) -> dict[bytes, tuple[str, _Codec]]:
+    """The custom errors of an artifact's JSON document, by selector."""
+    errors: dict[bytes, tuple[str, _Codec]] = {}
+    for entry in document["abi"]:
+        if entry["type"] == "error":
+            codec = _tuple_codec([_codec_of(part) for part in entry["inputs"]])
+            errors[keccak(f"{entry['name']}{codec.name}".encode())[:4]] = (entry["name"], codec)
+    return errors
 
 
 @cache
@@ -525,7 +531,7 @@ def _known_errors() -> Mapping[bytes, tuple[str, _Codec]]:
     folder = resources.files("harness") / "artifacts"
     for path in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if Path(path.name).suffix == ".json":
-            known.update(artifact(Path(path.name).stem).errors)
+            known.update(_errors_of(json.loads(path.read_text("utf-8"))))
     return known
 
 

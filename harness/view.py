@@ -393,8 +393,12 @@ class View:
         """Balances of a token. Who was asked for in the last block is read along in the same call,
         since agents ask for the same purses block after block."""
         known = self._balances.setdefault(token, {})
-        self._asked.setdefault(token, {}).update(dict.fromkeys(holders))
-        if not all(holder in known for holder in holders):
+        asked = self._asked.setdefault(token, {})
+        missing = False
+        for holder in holders:
+            asked[holder] = None
+            missing = missing or holder not in known
+        if missing:
             wanted = dict.fromkeys((*holders, *self._asked_before.pop(token, ())))
             unread = [holder for holder in wanted if holder not in known]
             lens = self._world.lens

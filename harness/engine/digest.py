@@ -11,6 +11,7 @@ differ between engines that agree on everything a contract can see.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from eth_hash.auto import keccak
 
@@ -75,6 +76,7 @@ def final_digest(previous: bytes, lens_reads: Iterable[bytes]) -> bytes:
 # Recursive length prefix, https://ethereum.org/developers/docs/data-structures-and-encoding/rlp
 
 
+@lru_cache(4096)
 def _prefix(base: int, length: int) -> bytes:
     if length < 56:
         return bytes((base + length,))
