@@ -71,7 +71,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def perform(command: Command, folder: Path, variables: dict[str, str]) -> str:
-    result = subprocess.run(  # noqa: S603 - commands of our own README
+    result = subprocess.run(
         ["bash", "-o", "pipefail", "-c", f"{command.line} 2>&1"],  # noqa: S607
         cwd=folder,
         env=variables,

@@ -18,7 +18,7 @@ COLUMNS = "positions blocks txs reads bare_s run_s run/bare tx/s blocks/s outsid
 @pytest.fixture(scope="module")
 def printed() -> list[str]:
     command = ["--engines", "revm", "--positions", "30", "60", "--blocks", "40", "--repeats", "1"]
-    done = subprocess.run(  # noqa: S603 - this project's own script
+    done = subprocess.run(
         [sys.executable, str(ROOT / "scripts" / "benchmarks" / "bench.py"), *command],
         check=False,
         capture_output=True,

@@ -52,7 +52,7 @@ def test_a_failure_in_mid_run_is_one_line_and_marks_the_run(
 
 def test_a_disk_that_fills_up_while_results_are_written_is_one_line(tmp_path: Path) -> None:
     run = shlex.join(command("run", CRASH, "--out", "out"))
-    shell = subprocess.run(  # noqa: S603 - our own command
+    shell = subprocess.run(
         ["/bin/bash", "-c", f"ulimit -f 4; exec {run}"],
         cwd=tmp_path,
         env=environment(),
@@ -82,7 +82,7 @@ def test_an_interrupted_run_can_be_run_again(cli: Cli, tmp_path: Path) -> None:
 
 def start(folder: Path) -> subprocess.Popen[str]:
     """A run of some seconds, under way."""
-    process = subprocess.Popen(  # noqa: S603 - our own command
+    process = subprocess.Popen(
         command("run", CRASH, "--engine", "faulty_engines:Slow", "--out", "out"),
         cwd=folder,
         env=environment(),

@@ -65,7 +65,7 @@ def test_importing_does_nothing(tmp_path: Path) -> None:
         "assert threading.active_count() == 1\n"
         "assert not logging.getLogger().handlers\n"
     )
-    done = subprocess.run(  # noqa: S603 - our own package
+    done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=tmp_path,
         env=environment(),

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 def build(kind: str, folder: Path) -> Path:
     pytest.importorskip("build", reason="needs the extra [dev]")
-    subprocess.run(  # noqa: S603 - our own package
+    subprocess.run(
         [sys.executable, "-m", "build", f"--{kind}", "--outdir", str(folder), str(ROOT)],
         capture_output=True,
         check=True,

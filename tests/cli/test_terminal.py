@@ -84,7 +84,7 @@ def on_a_terminal(*arguments: object, cwd: Path, columns: int = 80, **variables:
     """Everything a command writes to a terminal."""
     master, slave = pty.openpty()
     ioctl(slave, TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    with subprocess.Popen(  # noqa: S603 - our own command
+    with subprocess.Popen(
         command(*arguments), cwd=cwd, env=environment(**variables), stdout=slave, stderr=slave
     ) as running:
         os.close(slave)

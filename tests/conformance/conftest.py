@@ -38,7 +38,7 @@ class Anvil:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
-        self._process = subprocess.Popen(  # noqa: S603 - a binary the developer chose
+        self._process = subprocess.Popen(
             [binary, "--quiet", f"--port={port}", *flags], stdout=subprocess.DEVNULL
         )
         self._wait(port)

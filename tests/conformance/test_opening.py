@@ -60,7 +60,7 @@ def test_heavy_packages_are_imported_by_the_engine_that_needs_them() -> None:
         "import sys, harness.engine, harness.accounts, harness.engine.digest;"
         "print([n for n in ('pyrevm', 'eth', 'eth_tester', 'web3') if n in sys.modules])"
     )
-    output = subprocess.run(  # noqa: S603 - this very interpreter
+    output = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert output.stdout.strip() == "[]"

@@ -178,6 +178,18 @@ def test_pytest_starts_without_importing_what_runs_scenarios(pytester):
     done.assert_outcomes(passed=1)
 
 
+def test_the_package_runs_without_pytest_and_hypothesis():
+    code = """
+import sys
+sys.modules.update(pytest=None, hypothesis=None)
+import harness.cli, harness.contracts, harness.run, harness.verify, harness.protocols.base
+import harness.testing, harness.testing.assertions, harness.testing.invariants
+import harness.testing.lending, harness.testing.worlds, harness.protocols.pooled_adapter
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_failing_assertions_name_block_account_and_command(pytester):
     done = run_file(
         pytester,

@@ -38,7 +38,7 @@ class Browser:
             os.dup2(high[0], 3)
             os.dup2(high[1], 4)
 
-        self._process = subprocess.Popen(  # noqa: S603 - the pipe must be fds 3 and 4
+        self._process = subprocess.Popen(
             [
                 program,
                 "--headless",

@@ -52,7 +52,7 @@ def test_another_process_with_another_hash_seed_draws_the_same():
         "print(rng.draw(7,'s','a',3,'p'), rng.normals(rng.stream(7,'x'),3).tobytes().hex())"
     )
     outputs = {
-        subprocess.run(  # noqa: S603 - our own interpreter and code
+        subprocess.run(
             [sys.executable, "-c", code],
             env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
             capture_output=True,
