@@ -1,1 +1,9 @@
-"""What a test suite can use: conformance kits for the plug points, and invariants."""
+"""What a test suite can use.
+
+    plugin                 the pytest plugin: markets, worlds and runs as fixtures
+    assertions             what a test asserts of a finished run
+    lending, worlds        a lending protocol, and what a scenario deploys, driven by hand
+    stateful               random actions on a lending protocol, with hypothesis
+    *_conformance          kits for the plug points, to be subclassed
+    *invariants            what must hold on chain, each with an ID and a sentence
+"""
