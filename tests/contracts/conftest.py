@@ -185,9 +185,7 @@ def npm_package() -> Callable[[str, str, str], Path]:
                 pytest.skip("npm is not on PATH: install Node.js to compare with the real bytecode")
             cache.mkdir(parents=True, exist_ok=True)
             command = [npm, "pack", f"{name}@{version}", "--pack-destination", str(cache)]
-            result = subprocess.run(
-                command, capture_output=True, text=True, check=False
-            )
+            result = subprocess.run(command, capture_output=True, text=True, check=False)
             if result.returncode != 0:
                 pytest.skip(f"npm cannot fetch {name}@{version}: {result.stderr.strip()[-200:]}")
         digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
