@@ -1,5 +1,7 @@
 """What a test suite can use.
 
+By module:
+
     plugin                 the pytest plugin: markets, worlds and runs as fixtures
     assertions             what a test asserts of a finished run
     lending, worlds        a lending protocol, and what a scenario deploys, driven by hand
