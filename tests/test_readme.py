@@ -87,6 +87,7 @@ def normalised(output: str) -> str:
     output = re.sub(
         r" on (revm|py-evm) in \d+\.\d s$", " on ENGINE in TIME s", output, flags=re.MULTILINE
     )
+    output = re.sub(r" passed in [\d.]+s$", " passed in TIME", output, flags=re.MULTILINE)
     return re.sub(r"^harness: pyrevm has no wheel .*\n", "", output, flags=re.MULTILINE)
 
 
@@ -111,6 +112,11 @@ def test_the_set_up_commands_end_with_the_first_example_and_the_tests() -> None:
     assert run.endswith(f"&& .venv/bin/{first.line}")
     assert tests.endswith("pytest -n auto")
     assert f"\n{run}\n{tests}\n" in (ROOT / ".ci" / "run").read_text("utf-8"), "not what CI runs"
+
+
+def test_the_test_file_shown_is_the_one_that_strangers_run() -> None:
+    shown = [block[2] for block in blocks("python")]
+    assert (ROOT / "tests/plugin/stranger/test_my_market.py").read_text("utf-8") in shown
 
 
 def rewrite() -> None:
