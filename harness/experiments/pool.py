@@ -1,4 +1,5 @@
-"""Where trials run: this process, or a pool of them behind ``concurrent.futures``.
+"""Where trials run: this process, a pool of them, or a Dask cluster, all of them behind
+``concurrent.futures``.
 
 Engines do not pickle and must not cross threads, so a trial opens its own and returns data only.
 """
@@ -9,23 +10,110 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
-from typing import TypeVar
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from harness.errors import EngineError, ScenarioError
 
 Task = TypeVar("Task")
 Outcome = TypeVar("Outcome")
+
+DASK = "dask:"
+
+
+class Pool(NamedTuple):
+    """An executor, and how many tasks to give it at a time: a few more than it has workers, so
+    that none of them waits for whoever submits."""
+
+    executor: Executor
+    window: int
+
+
+class Workers(Protocol):
+    """Where trials may run."""
+
+    def open(self) -> AbstractContextManager[Pool | None]:
+        """A pool to submit to while the context lasts; None: this process.
+
+        It may be opened again after it broke. Raises ScenarioError if it cannot be reached.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class LocalWorkers:
+    """Processes on this machine; one of them is this process."""
+
+    count: int
+
+    def open(self) -> AbstractContextManager[Pool | None]:
+        """See `Workers.open`."""
+        return _local(self.count) if self.count > 1 else nullcontext()
+
+
+@contextmanager
+def _local(count: int) -> Iterator[Pool]:
+    # spawn, because a forked child would share the parent's threads and engines
+    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield Pool(pool, 2 * count)
+
+
+@dataclass(frozen=True, slots=True)
+class DaskWorkers:
+    """A Dask cluster by its scheduler's address; the cluster says how many workers there are.
+
+    Give its workers a thread each: an engine holds Python's lock. Dask runs a trial again whose
+    worker died.
+    """
+
+    address: str
+
+    @contextmanager
+    def open(self) -> Iterator[Pool]:
+        """See `Workers.open`."""
+        try:
+            import distributed
+        except ImportError as error:
+            allowed = "local; Dask needs `pip install 'liquidation-harness[dask]'`"
+            raise ScenarioError("--executor", DASK + self.address, allowed) from error
+        connect: Any = distributed.Client
+        try:
+            client = connect(self.address, timeout=10)
+        except (OSError, ValueError) as error:
+            allowed = f"the address of a Dask scheduler that answers ({_line(error)})"
+            raise ScenarioError("--executor", DASK + self.address, allowed) from error
+        try:
+            threads = sum(client.nthreads().values())
+            if not threads:
+                raise EngineError(f"the Dask cluster at {self.address} has no workers")
+            yield Pool(client.get_executor(), max(16, 4 * threads))
+        finally:
+            client.close()
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def choose_workers(executor: str = "local", count: int | None = None) -> Workers:
+    """Workers by the text of ``--executor`` and the number of ``--workers``.
+
+    Raises ScenarioError for an executor there is not.
+    """
+    if executor == "local":
+        return LocalWorkers(count or os.cpu_count() or 1)
+    if executor.startswith(DASK) and len(executor) > len(DASK):
+        if count is not None:
+            raise ScenarioError("--workers", count, "left out: the Dask cluster has its workers")
+        return DaskWorkers(executor.removeprefix(DASK))
+    raise ScenarioError("--executor", executor, "local, or dask:ADDRESS of a scheduler")
 
 
 @contextmanager
 def local_executor(tasks: int, workers: int | None = None) -> Iterator[Executor | None]:
     """A pool of processes, as many as there are cores by default; None if one would do."""
-    count = min(tasks, workers or os.cpu_count() or 1)
-    if count < 2:
-        yield None
-        return
-    # spawn, because a forked child would share the parent's threads and engines
-    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield pool
+    with LocalWorkers(min(tasks, workers or os.cpu_count() or 1)).open() as pool:
+        yield pool and pool.executor
 
 
 def run_all(

@@ -70,6 +70,44 @@ def outcome(result: RunResult) -> Outcome:
     )
 
 
+def run_figures(result: RunResult) -> dict[str, float | int | None]:
+    """The figures of a run for tables of many runs: those of `Outcome`, and these.
+
+    supplied_usd: what is supplied at the start, collateral included, at the market's prices
+    insolvency_bps: insolvency in 1/10,000 of that; None if nothing is supplied
+    largest_debt_share: the largest account's share of all debts at the start; None without debt
+    liquidations: how many; ``max_wave``: the last wave among them, None if there are none
+    """
+    figures = outcome(result).figures()
+    supplied = usd(
+        sum(
+            _supplied(result.run.blocks[0].venues[name], venue.decimals)
+            for name, venue in result.world.venues.items()
+        )
+    )
+    summary = result.summary
+    insolvency = summary["solvency"]["insolvency_usd"]
+    return {
+        **figures,
+        "supplied_usd": supplied,
+        "insolvency_bps": insolvency / supplied * BPS if supplied else None,
+        "largest_debt_share": _largest_share(result),
+        "liquidations": summary["liquidations"]["count"],
+        "max_wave": summary["cascade"]["max_wave"],
+    }
+
+
+def _largest_share(result: RunResult) -> float | None:
+    debts: list[int] = []
+    for name, venue in result.world.venues.items():
+        states, census = result.run.blocks[0].venues[name].states, result.run.opening[name]
+        for number in range(len(venue.accounts)):
+            owed = zip(census.words(number), states, venue.decimals, strict=True)
+            debts.append(sum((w & _HALF) * s.price_wad // 10**places for w, s, places in owed))
+    total = sum(debts)
+    return max(debts) / total if total else None
+
+
 def _borrower_loss(result: RunResult) -> float:
     lost = 0
     for row in result.run.liquidations:

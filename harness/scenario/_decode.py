@@ -3,8 +3,9 @@
 A field's type says what is allowed: ``int``, ``float``, ``str``, ``bool``, ``Literal``, an
 ``Annotated`` number with :class:`Range`, a string with :class:`Pattern`, an epoch with
 :class:`Instant`, ``tuple[X, ...]``, ``tuple[A, B]``, :data:`Amounts` (a table of symbol to number),
-another dataclass, or the base class of a family whose members are told apart by a tag field
-(:class:`Family`). Everything else about a table is an error that names the field by its path.
+another dataclass, ``object`` (any value), or the base class of a family whose members are told
+apart by a tag field (:class:`Family`). Everything else about a table is an error that names the
+field by its path.
 """
 
 from __future__ import annotations
@@ -210,6 +211,8 @@ def decode(hint: Any, raw: object, path: str) -> Any:
     """A value of the annotated type from its TOML form. Raises ScenarioError."""
     marks = _marks(hint)
     base = typing.get_args(hint)[0] if marks else hint
+    if base is object:
+        return raw
     origin, args = typing.get_origin(base), typing.get_args(base)
     if origin in (typing.Union, types.UnionType):
         (inner,) = [arg for arg in args if arg is not type(None)]
@@ -314,7 +317,13 @@ def describe(hint: Any) -> str:
         if args[-1] is Ellipsis:
             return f"an array of {describe(args[0])}"
         return "[" + ", ".join(describe(arg) for arg in args) + "]"
-    names = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
+    names = {
+        int: "an integer",
+        float: "a number",
+        str: "text",
+        bool: "true or false",
+        object: "a value",
+    }
     return names.get(base, "a table") + limits
 
 
