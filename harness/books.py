@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.engine.base import Engine
+from harness.isolated_books import IsolatedBooks
+from harness.protocols.isolated_lending import IsolatedLendingVenue
 from harness.protocols.pooled_lending import AssetState, PooledLendingVenue
 from harness.testing.invariants import (
     INVARIANTS,
@@ -19,7 +21,8 @@ from harness.testing.invariants import (
     wrong_scaled_totals,
     wrong_token_supply,
 )
-from harness.trace import LiquidationRow
+from harness.testing.isolated_invariants import ISOLATED_INVARIANTS
+from harness.trace import BadDebtRow, LiquidationRow
 from harness.view import View
 from harness.world import World
 
@@ -31,7 +34,16 @@ class Books:
         self._engine = engine
         self._world = world
         self._indexes: dict[str, list[AssetState]] = {}
-        self.holds = dict.fromkeys(INVARIANTS, True)
+        self._isolated = {
+            name: IsolatedBooks(venue, self._note)
+            for name, venue in world.venues.items()
+            if isinstance(venue, IsolatedLendingVenue)
+        }
+        self._pooled = [name for name in world.venues if name not in self._isolated]
+        # what has nothing to be checked on does not hold
+        checked = [*INVARIANTS] if self._pooled else ["TOK-1"]
+        checked += ISOLATED_INVARIANTS if self._isolated else ()
+        self.holds = dict.fromkeys(checked, True)
         self.violations: list[str] = []
 
     def _note(self, identifier: str, block: int, problem: str | None) -> None:
@@ -40,7 +52,10 @@ class Books:
             self.violations.append(f"{identifier} at block {block}: {problem}")
 
     def liquidated(self, row: LiquidationRow) -> None:
-        """LIQ-1 for one liquidation."""
+        """LIQ-1 for one liquidation, ISO-3 and ISO-5 in an isolated market."""
+        if row.venue in self._isolated:
+            self._isolated[row.venue].liquidated(row)
+            return
         venue = self._world.venues[row.venue]
         problem = wrong_liquidation(
             position_before=row.position,
@@ -53,9 +68,17 @@ class Books:
             "LIQ-1", row.block, problem and f"account {row.account} of {row.venue}: {problem}"
         )
 
+    def wrote_off(self, row: BadDebtRow) -> None:
+        """Takes in bad debt of the block that is being read."""
+        if row.venue in self._isolated:
+            self._isolated[row.venue].wrote_off(row.amount)
+
     def block(self, view: View, touched: set[str]) -> None:
         """The checks after a block; ``touched`` are the venues whose positions it changed."""
-        for name, state in view.venues.items():
+        for name, isolated in self._isolated.items():
+            isolated.block(view, view.venues[name])
+        for name in self._pooled:
+            state = view.venues[name]
             before = self._indexes.get(name, state.states)
             self._check_indexes(name, view.index, before, state.states)
             self._indexes[name] = state.states
@@ -68,6 +91,8 @@ class Books:
         for state in view.venues.values():
             state.venue.refresh(self._engine)
         self.block(view, set(view.venues))
+        for name, isolated in self._isolated.items():
+            isolated.close(self._engine, view, view.venues[name])
         for symbol, token in self._world.tokens.items():
             supply = token.decode(
                 "totalSupply", self._engine.call(token.address, token.encode("totalSupply"))

@@ -25,7 +25,8 @@ from harness.scenario.model import (
     WAD,
     Borrowers,
     HealthDistribution,
-    PooledLending,
+    IsolatedLending,
+    Lending,
     Positions,
     Response,
     Scenario,
@@ -122,7 +123,7 @@ def dropped(scenario: Scenario, positions: Iterable[Position]) -> tuple[str, ...
 def _borrowers(
     scenario: Scenario, population: Borrowers, seed: int, prices: Mapping[str, int]
 ) -> Iterator[Position]:
-    market = scenario.venue_as(PooledLending, population.venue)
+    market = scenario.venue_as(Lending, population.venue)
     listed = market.asset(population.collateral)
     sizes_usd, health = _joint(population, seed)
     debt_decimals = scenario.asset(population.debt).decimals
@@ -206,7 +207,7 @@ def _sizes(distribution: SizeDistribution, normal: Array) -> Array:
 def _table(
     scenario: Scenario, population: Positions, index: int, seed: int, prices: Mapping[str, int]
 ) -> Iterator[Position]:
-    market = scenario.venue_as(PooledLending, population.venue)
+    market = scenario.venue_as(Lending, population.venue)
     for i, row in enumerate(population.positions):
         supplied = _units(scenario, row.supplied)
         borrowed = _units(scenario, row.borrowed)
@@ -307,10 +308,13 @@ def _check_liquidity(scenario: Scenario, positions: list[Position]) -> None:
                 key = (position.venue, symbol)
                 books[key] = books.get(key, 0) + units
     for i, venue in enumerate(scenario.venues):
-        if not isinstance(venue, PooledLending):
+        if not isinstance(venue, Lending):
             continue
         for j, listed in enumerate(venue.assets):
-            key, path = (venue.name, listed.symbol), f"venue[{i}].asset[{j}]"
+            key = (venue.name, listed.symbol)
+            path = f"venue[{i}]"
+            if not isinstance(venue, IsolatedLending):
+                path += f".asset[{j}]"
             decimals = scenario.asset(listed.symbol).decimals
             unit = 10**decimals
             passive = base_units(listed.supplied, decimals)

@@ -57,9 +57,11 @@ class Recorder:
         self._bad_debt = dict.fromkeys(world.venues, 0)
         self._events: dict[tuple[bytes, bytes], tuple[str, Event]] = {}
         for name, venue in world.venues.items():
-            self._watch(venue.market, name, "Liquidate", "BadDebt", "AssetConfigured")
+            self._watch(venue.market, name, *venue.EVENTS)
+            self._watch(venue.liquidator, "", "LiquidationExecuted")
+            if venue.flash_liquidator is not None:
+                self._watch(venue.flash_liquidator, "", "FlashLiquidation")
         self._watch(world.router, "", "ForcedTrade")
-        self._watch(world.liquidation_executor, "", "LiquidationExecuted")
         self._watch(world.fee_ledger, "", "FeeCharged")
         self._venue_at = {venue.market.address: name for name, venue in world.venues.items()}
 
@@ -74,7 +76,10 @@ class Recorder:
             known = self._events.get((log.address, log.topics[0])) if log.topics else None
             if known is not None:
                 venue, event = known
-                decoded.append((event.name, venue, event.decode(log)))
+                fields = event.decode(log)
+                handle = self._world.venues.get(venue)
+                told = [(event.name, fields)] if handle is None else handle.told(event.name, fields)
+                decoded += [(name, venue, said) for name, said in told]
         return decoded
 
     # --- a block's transactions ----------------------------------------------------------
@@ -166,6 +171,8 @@ class Recorder:
                     liquidation.trade = trade.id
             elif name == "LiquidationExecuted" and liquidation is not None:
                 liquidation.proceeds = fields["proceeds"]
+            elif name == "FlashLiquidation" and liquidation is not None:
+                liquidation.proceeds = fields["proceeds"] - fields["fee"]
 
     def _liquidation(
         self, index: int, place: int, order: Order, venue: str, fields: dict[str, Any]
@@ -248,6 +255,7 @@ class Recorder:
             usd=fields["usdWad"],
         )
         self._bad_debt[venue] += row.usd
+        self._books.wrote_off(row)
         self.trace.bad_debts.append(row)
 
     def _record_fees(

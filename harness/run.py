@@ -17,7 +17,7 @@ from harness.metrics import summary as figures
 from harness.metrics.waves import FeedTerms, Terms, classify
 from harness.population import Position, build_population, dropped
 from harness.prices import build_paths
-from harness.scenario import Pool, PooledLending, PoolSpotFeed, Scenario
+from harness.scenario import Lending, Pool, PoolSpotFeed, Scenario
 from harness.setup import require_success
 from harness.simulation import simulate
 from harness.trace import Trace
@@ -160,7 +160,7 @@ def _by_venue(positions: Sequence[Position]) -> dict[str, list[Position]]:
 
 def _terms(scenario: Scenario, world: World) -> dict[str, Terms]:
     terms = {}
-    for spec in scenario.venues_of(PooledLending):
+    for spec in scenario.venues_of(Lending):
         venue = world.venues[spec.name]
         terms[spec.name] = Terms(
             assets=venue.assets,

@@ -44,6 +44,7 @@ class LiquidationRow:
 
     unhealthy_since: first block of the run after which the account was below 1 without a break
         until now; the block itself if it was healthy after the one before
+    proceeds: what the sale of the seized collateral brought, less the fee of a flash loan
     trade: id of the forced trade that sold the seized collateral, 0 if none did
     feed_trades: for each asset, the last forced trade its feed had seen
     thresholds_bps: liquidation thresholds in force, None for those listed

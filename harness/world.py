@@ -11,17 +11,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
-from functools import cached_property
+from functools import cached_property, partial
 
 from harness.accounts import account
 from harness.contracts import Contract
 from harness.errors import ScenarioError
 from harness.population import Position
+from harness.protocols.isolated_lending import deploy_isolated_lending
 from harness.protocols.pooled_lending import (
     OUTSIDE,
     PooledLendingVenue,
     address_of,
     deploy_pooled_lending,
+    feed_terms,
 )
 from harness.scenario import (
     PRICE_UNIT,
@@ -30,6 +32,8 @@ from harness.scenario import (
     Borrowers,
     Governor,
     Guardian,
+    IsolatedLending,
+    Lending,
     Liquidator,
     Pool,
     PooledLending,
@@ -173,25 +177,51 @@ def deploy(
     deleverage_executor = setup.deploy("DeleverageExecutor", router.address)
     arbitrage_executor = setup.deploy("ArbitrageExecutor")
 
+    isolated_executors: tuple[Contract, Contract] | None = None
+    if scenario.venues_of(IsolatedLending):
+        isolated_executors = (
+            setup.deploy("IsolatedLiquidator", router.address),
+            setup.deploy("IsolatedDeleverager", router.address),
+        )
+    flash_liquidator = None
+    if any(agent.funding == "flash-loan" for agent in scenario.agents_of(Liquidator)):
+        flash_liquidator = setup.deploy("FlashLiquidator", router.address)
     venues: dict[str, PooledLendingVenue] = {}
     sink_stock: dict[str, int] = dict.fromkeys(decimals, 0)
-    for spec in scenario.venues_of(PooledLending):
+    for spec in scenario.venues_of(Lending):
         held = positions.get(spec.name, ())
-        venue = deploy_pooled_lending(
-            setup,
-            spec,
-            held,
-            tokens=tokens,
-            feeds=feeds,
-            decimals=decimals,
-            scenario=scenario,
-            deleverage_executor=deleverage_executor,
-            mint=seeder.mint,
-            approve=seeder.approve,
-            seeder=SEEDER,
-            admin=ADMIN,
-        )
-        venues[spec.name] = venue
+        if isinstance(spec, PooledLending):
+            venues[spec.name] = deploy_pooled_lending(
+                setup,
+                spec,
+                held,
+                tokens=tokens,
+                feeds=feeds,
+                decimals=decimals,
+                scenario=scenario,
+                liquidation_executor=liquidation_executor,
+                deleverage_executor=deleverage_executor,
+                flash_liquidator=flash_liquidator,
+                mint=seeder.mint,
+                approve=seeder.approve,
+                seeder=SEEDER,
+                admin=ADMIN,
+            )
+        elif isinstance(spec, IsolatedLending) and isolated_executors:
+            liquidator, deleverager = isolated_executors
+            venues[spec.name] = deploy_isolated_lending(
+                setup,
+                spec,
+                held,
+                tokens=tokens,
+                decimals=decimals,
+                feed_terms=partial(feed_terms, scenario, feeds),
+                liquidator=liquidator,
+                deleverager=deleverager,
+                mint=seeder.mint,
+                approve=seeder.approve,
+                seeder=SEEDER,
+            )
         _add_sink_stock(sink_stock, held, start_prices, decimals)
     for symbol, amount in sink_stock.items():
         seeder.mint(symbol, sink.address, amount)

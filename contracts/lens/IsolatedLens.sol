@@ -4,29 +4,15 @@ pragma solidity 0.8.37;
 import {IIsolatedMarket} from "../interfaces/IIsolatedMarket.sol";
 import {IsolatedMath} from "../libraries/IsolatedMath.sol";
 import {Math} from "../libraries/Math.sol";
+import {IsolatedReader} from "./IsolatedReader.sol";
 
 /// @title IsolatedLens
 /// @notice Reads isolated markets for thousands of accounts in one call, as flat words, with the arithmetic the
 /// markets themselves decide with (IsolatedMath). Interest is charged up to now. Prices are USD per whole
 /// token, Wad.
-contract IsolatedLens {
+contract IsolatedLens is IsolatedReader {
     using IsolatedMath for uint256;
     using Math for uint256;
-
-    /// @notice Health factor reported for an account in debt where a feed of the market is refused: it cannot
-    /// be liquidated now.
-    uint256 public constant UNPRICED = type(uint256).max - 1;
-
-    /// @dev What values a position.
-    struct Terms {
-        IIsolatedMarket.MarketState state;
-        uint256 lltvWad;
-        uint256 incentiveFactorWad;
-        /// Base units of debt for one of collateral, 1e36 is one; 0 if not known.
-        uint256 price;
-        uint256 debtPriceWad;
-        uint256 debtUnit;
-    }
 
     /// @notice Nine words for each market: totalSupplyAssets, totalSupplyShares, totalBorrowAssets,
     /// totalBorrowShares, its balance of debt tokens, its balance of collateral tokens, collateralPriceWad,
@@ -37,16 +23,16 @@ contract IsolatedLens {
         for (uint256 i = 0; i < markets.length; ++i) {
             IIsolatedMarket market = markets[i];
             IIsolatedMarket.MarketState memory state = market.marketState();
-            (uint256 collateralPriceWad, uint256 debtPriceWad) = _pricesWad(market);
+            Terms memory terms = _ownTerms(market);
             words[next++] = state.totalSupplyAssets;
             words[next++] = state.totalSupplyShares;
             words[next++] = state.totalBorrowAssets;
             words[next++] = state.totalBorrowShares;
             words[next++] = market.debtToken().balanceOf(address(market));
             words[next++] = market.collateralToken().balanceOf(address(market));
-            words[next++] = collateralPriceWad;
-            words[next++] = debtPriceWad;
-            words[next++] = _terms(market, collateralPriceWad, debtPriceWad).price;
+            words[next++] = terms.collateralPriceWad;
+            words[next++] = terms.debtPriceWad;
+            words[next++] = terms.price;
         }
     }
 
@@ -77,8 +63,7 @@ contract IsolatedLens {
         view
         returns (uint256[] memory words)
     {
-        (uint256 collateralPriceWad, uint256 debtPriceWad) = _pricesWad(market);
-        return _healthFactors(market, accounts, _terms(market, collateralPriceWad, debtPriceWad));
+        return _healthFactors(market, accounts, _ownTerms(market));
     }
 
     /// @notice Health factor of each account at the given prices, above zero: Wad, type(uint256).max without
@@ -138,9 +123,7 @@ contract IsolatedLens {
         view
         returns (uint256[] memory words)
     {
-        (uint256 collateralPriceWad, uint256 debtPriceWad) = _pricesWad(market);
-        uint256[] memory health =
-            _healthFactors(market, accounts, _terms(market, collateralPriceWad, debtPriceWad));
+        uint256[] memory health = _healthFactors(market, accounts, _ownTerms(market));
         words = new uint256[](4 * accounts.length);
         for (uint256 i = 0; i < accounts.length; ++i) {
             words[4 * i] = health[i];
@@ -157,53 +140,7 @@ contract IsolatedLens {
         }
     }
 
-    function _healthFactors(IIsolatedMarket market, address[] calldata accounts, Terms memory terms)
-        private
-        view
-        returns (uint256[] memory words)
-    {
-        words = new uint256[](accounts.length);
-        for (uint256 i = 0; i < accounts.length; ++i) {
-            (, uint256 borrowShares, uint256 collateral) = market.position(accounts[i]);
-            words[i] = terms.price == 0 && borrowShares != 0
-                ? UNPRICED
-                : collateral.maxDebtDown(terms.price, terms.lltvWad).healthFactorDown(
-                    _debtUp(borrowShares, terms)
-                );
-        }
-    }
-
-    function _debtUp(uint256 borrowShares, Terms memory terms) private pure returns (uint256) {
-        return borrowShares.toAssetsUp(terms.state.totalBorrowAssets, terms.state.totalBorrowShares);
-    }
-
     function _usdUp(uint256 debt, Terms memory terms) private pure returns (uint256) {
         return debt.mulDivUp(terms.debtPriceWad, terms.debtUnit);
-    }
-
-    function _terms(IIsolatedMarket market, uint256 collateralPriceWad, uint256 debtPriceWad)
-        private
-        view
-        returns (Terms memory terms)
-    {
-        terms.state = market.marketState();
-        terms.lltvWad = market.lltvWad();
-        terms.incentiveFactorWad = market.incentiveFactorWad();
-        terms.debtPriceWad = debtPriceWad;
-        terms.debtUnit = 10 ** uint256(market.debtToken().decimals());
-        if (debtPriceWad != 0) {
-            uint256 collateralUnit = 10 ** uint256(market.collateralToken().decimals());
-            terms.price =
-                IsolatedMath.priceDown(collateralPriceWad, debtPriceWad, collateralUnit, terms.debtUnit);
-        }
-    }
-
-    /// @dev Both 0 where a feed's answer is refused.
-    function _pricesWad(IIsolatedMarket market) private view returns (uint256, uint256) {
-        try market.pricesWad() returns (uint256 collateralPriceWad, uint256 debtPriceWad) {
-            return (collateralPriceWad, debtPriceWad);
-        } catch {
-            return (0, 0);
-        }
     }
 }

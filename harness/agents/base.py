@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
@@ -9,7 +10,7 @@ from typing import Protocol, runtime_checkable
 from harness import rng
 from harness.engine.base import Transaction
 from harness.orders import DECLARED_GAS, Order
-from harness.scenario import Bid, Outages, Scenario
+from harness.scenario import BPS, Bid, Outages, Scenario, Withdrawal
 from harness.view import View
 from harness.world import World
 
@@ -57,6 +58,58 @@ class OutageClock:
     def out(self, view: View) -> bool:
         """Whether the participant does nothing for the next block."""
         return view.next_block in self._drawn or self._outages.scheduled(view.seconds)
+
+
+class WithdrawalClock:
+    """When a participant has left the market because of a fall (see `Withdrawal`)."""
+
+    def __init__(self, terms: Withdrawal, context: Context, group: str, name: str) -> None:
+        self._terms = terms
+        self._seed = context.seed
+        self._group = group
+        self._name = name
+        self._window = FallWindow(terms.window_s)
+        self._drawn_at: int | None = None
+        self._gone = False
+
+    def gone(self, view: View) -> bool:
+        """Whether the participant is away in the next block."""
+        terms = self._terms
+        if not terms.fall_bps:
+            return False
+        fall = self._window.fall_bps(view.timestamp, view.external[terms.asset])
+        if self._drawn_at is not None and view.timestamp >= self._drawn_at + terms.absence_s:
+            self._drawn_at, self._gone = None, False
+        if self._drawn_at is None and fall >= terms.fall_bps:
+            self._drawn_at, self._gone = view.timestamp, self._leaves(view.index)
+        return self._gone
+
+    def _leaves(self, block: int) -> bool:
+        """One draw for all of a group or one for each, as a draw of the group decides."""
+        common = rng.draw(self._seed, "withdrawal", self._group, block, "common")
+        who = self._group if rng.chance(common, self._terms.common_bps) else self._name
+        own = rng.draw(self._seed, "withdrawal", who, block, "leave")
+        return rng.chance(own, self._terms.chance_bps)
+
+
+class FallWindow:
+    """The prices of the last seconds, and how far the latest is below the highest."""
+
+    def __init__(self, seconds: int) -> None:
+        self._seconds = seconds
+        self._prices: deque[tuple[int, int]] = deque()
+
+    def fall_bps(self, timestamp: int, price: int) -> int:
+        """Takes in a price; the fall from the window's highest, in bps rounded down."""
+        prices = self._prices
+        # only prices above every later one can still become the highest
+        while prices and prices[-1][1] <= price:
+            prices.pop()
+        prices.append((timestamp, price))
+        while prices[0][0] < timestamp - self._seconds:
+            prices.popleft()
+        highest = prices[0][1]
+        return (highest - price) * BPS // highest if highest else 0
 
 
 class OrderMaker:

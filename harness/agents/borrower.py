@@ -134,17 +134,16 @@ class BorrowerAgent:
             unit = 10 ** venue.venue.decimals[place]
             cash = view.balances(symbol, [sender])[0]
             holding = holdings[place]
-            token = self._world.tokens[symbol].address
             if holding.debt:
                 needed_usd = owed - secured * WAD // position.target_health_factor
                 amount = min(cash, holding.debt, -(-needed_usd * unit // price))
-                call = market.encode("repay", token, amount, sender)
+                call = venue.venue.repay_call(symbol, amount, sender)
             else:
                 threshold = venue.venue.thresholds_bps[place]
                 if not threshold:
                     continue
                 amount = min(cash, -(-missing * BPS * unit // (threshold * price)))
-                call = market.encode("supply", token, amount, sender)
+                call = venue.venue.supply_call(symbol, amount, sender)
             if amount > 0:
                 maker = self._maker(number, position)
                 return maker.order(view, "top_up", str(number), market.address, call)
@@ -175,16 +174,8 @@ class BorrowerAgent:
         amount = min(held, worth * unit // venue.oracle_prices[collateral])
         if amount <= 0:
             return None
-        tokens, assets = self._world.tokens, venue.venue.assets
-        executor = self._world.deleverage_executor
-        data = executor.encode(
-            "deleverage",
-            venue.venue.market.address,
-            tokens[assets[collateral]].address,
-            tokens[assets[debt]].address,
-            amount,
-            0,
-        )
+        assets, executor = venue.venue.assets, venue.venue.deleverager
+        data = venue.venue.deleverage_call(assets[collateral], assets[debt], amount)
         return self._maker(number, position).order(
             view, "deleverage", str(number), executor.address, data
         )

@@ -10,12 +10,11 @@ from __future__ import annotations
 from math import isqrt
 
 from harness.accounts import account
-from harness.agents.base import Context, OrderMaker, OutageClock
+from harness.agents.base import Context, OrderMaker, OutageClock, WithdrawalClock
 from harness.orders import DECLARED_GAS, Order
 from harness.protocols.pooled_lending import Quote
 from harness.scenario import WAD, Liquidator, usd_wad
 from harness.view import PIPS, Hop, VenueState, View
-from harness.world import MAX_UINT
 
 #: How many opportunities a liquidator weighs for each transaction it can have in flight. It looks
 #: on where it had to pass over some for a reason of their own, not one that all have.
@@ -83,6 +82,8 @@ class LiquidatorAgent:
         self._world = context.world
         self._fee_asset = context.scenario.block_space.fee_asset
         self._outages = OutageClock(spec.outages, context, self.name)
+        self._withdrawal = WithdrawalClock(spec.withdrawal, context, spec.name, self.name)
+        self._flash_loan = spec.funding == "flash-loan"
         self._maker = OrderMaker(context, self.name, self._sender, spec.bid, spec.latency_blocks)
         self._floor = usd_wad(spec.min_profit_usd)
         #: what orders in flight will repay, by account: (debt asset, amount)
@@ -91,7 +92,8 @@ class LiquidatorAgent:
     def act(self, view: View) -> list[Order]:
         """Orders for the most profitable accounts that capital and orders in flight allow."""
         venue = view.venues[self._spec.venue]
-        if not venue.unhealthy_since or self._outages.out(view):
+        gone = self._withdrawal.gone(view)
+        if not venue.unhealthy_since or gone or self._outages.out(view):
             return []
         mine = {key for owner, key in view.mempool if owner == self.name}
         self._committed = {key: held for key, held in self._committed.items() if key in mine}
@@ -144,16 +146,24 @@ class LiquidatorAgent:
         """What capital allows and pays best; None where no pool trades the pair."""
         assets = venue.venue.assets
         collateral, debt = assets[quote.collateral], assets[quote.debt]
+        repay = min(quote.max_repay, self._available(view, venue, quote, key))
+        if collateral == debt:
+            return repay
+        best = curves.best_repay(collateral, debt, quote)
+        return None if best is None else min(repay, best)
+
+    def _available(self, view: View, venue: VenueState, quote: Quote, key: str) -> int:
+        """What this liquidator can put up of the debt asset, beside what its orders in flight
+        take."""
+        if self._flash_loan or venue.venue.needs_no_capital:
+            return venue.venue.borrowable(quote, venue.states)
+        debt = venue.venue.assets[quote.debt]
         in_flight = sum(
             amount
             for other, (symbol, amount) in self._committed.items()
             if symbol == debt and other != key
         )
-        repay = min(quote.max_repay, view.balances(debt, [self._sender])[0] - in_flight)
-        if collateral == debt:
-            return repay
-        best = curves.best_repay(collateral, debt, quote)
-        return None if best is None else min(repay, best)
+        return view.balances(debt, [self._sender])[0] - in_flight
 
     def _offer(
         self, view: View, venue: VenueState, quote: Quote, repay: int, curves: _Curves
@@ -164,25 +174,17 @@ class LiquidatorAgent:
         collateral, debt = assets[quote.collateral], assets[quote.debt]
         seized = quote.seized * repay // quote.max_repay
         proceeds = seized if collateral == debt else curves.proceeds(collateral, debt, seized)
-        gain = view.usd_wad(debt, max(0, proceeds - repay))
+        cost = repay + (venue.venue.flash_fee_up(repay) if self._flash_loan else 0)
+        gain = view.usd_wad(debt, max(0, proceeds - cost))
         fee = view.usd_wad(self._fee_asset, self._maker.bid(view, key) * DECLARED_GAS["liquidate"])
-        if proceeds <= repay or gain < self._floor + fee:
+        if proceeds <= cost or gain < self._floor + fee:
             return None
         if collateral != debt:
             curves.sell(collateral, debt, seized, proceeds)
         # an order that waits keeps what it says; only its bid is raised
         self._committed.setdefault(key, (debt, repay))
-        tokens = self._world.tokens
         least = self._floor * self._world.units[debt] // view.external_wad(debt)
-        executor = self._world.liquidation_executor
-        data = executor.encode(
-            "liquidate",
-            venue.venue.market.address,
-            venue.venue.accounts[quote.account],
-            tokens[collateral].address,
-            tokens[debt].address,
-            # interest grows until the transaction runs: only "all of it" leaves nothing over
-            MAX_UINT if repay == quote.max_repay else repay,
-            least,
+        executor, data = venue.venue.liquidation_call(
+            quote, repay, least, flash_loan=self._flash_loan
         )
         return self._maker.order(view, "liquidate", key, executor.address, data)

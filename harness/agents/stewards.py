@@ -6,31 +6,11 @@ from __future__ import annotations
 
 from collections import deque
 
-from harness.agents.base import Context, OrderMaker, OutageClock
+from harness.agents.base import Context, FallWindow, OrderMaker, OutageClock
 from harness.orders import Order
-from harness.scenario import BPS, Governor, Guardian, usd_wad
+from harness.scenario import Governor, Guardian, usd_wad
 from harness.view import View
 from harness.world import ADMIN
-
-
-class _Window:
-    """The feed's prices of the last seconds, and how far the latest is below the highest."""
-
-    def __init__(self, seconds: int) -> None:
-        self._seconds = seconds
-        self._prices: deque[tuple[int, int]] = deque()
-
-    def fall_bps(self, timestamp: int, price: int) -> int:
-        """Takes in a price; the fall from the window's highest, in bps rounded down."""
-        prices = self._prices
-        # only prices above every later one can still become the highest
-        while prices and prices[-1][1] <= price:
-            prices.pop()
-        prices.append((timestamp, price))
-        while prices[0][0] < timestamp - self._seconds:
-            prices.popleft()
-        highest = prices[0][1]
-        return (highest - price) * BPS // highest if highest else 0
 
 
 class GuardianAgent:
@@ -45,7 +25,7 @@ class GuardianAgent:
         self._market = context.world.venues[spec.venue].market
         self._outages = OutageClock(spec.outages, context, self.name)
         self._maker = OrderMaker(context, self.name, ADMIN, spec.bid, spec.latency_blocks)
-        self._window = _Window(spec.window_s)
+        self._window = FallWindow(spec.window_s)
         self._repaid: deque[tuple[int, int]] = deque()
         self._paused_at: int | None = None
         self._armed_from = 0
@@ -110,7 +90,7 @@ class GovernorAgent:
         self._venue = context.world.venues[spec.venue]
         self._outages = OutageClock(spec.outages, context, self.name)
         self._maker = OrderMaker(context, self.name, ADMIN, spec.bid, spec.latency_blocks)
-        self._window = _Window(spec.window_s)
+        self._window = FallWindow(spec.window_s)
         self._place = self._venue.assets.index(spec.asset)
         self._listed = self._venue.spec.assets[self._place].liquidation_threshold_bps
 

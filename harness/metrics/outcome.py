@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from harness.metrics.summary import usd
 from harness.protocols.pooled_lending import AssetState
 from harness.run import RunResult
-from harness.scenario import BPS, PooledLending
+from harness.scenario import BPS, Lending
 from harness.trace import BlockRow, VenueBlock
 
 _HALF = (1 << 128) - 1
@@ -120,7 +120,7 @@ def _borrower_loss(result: RunResult) -> float:
 def _borrowing(result: RunResult) -> tuple[int, int]:
     """Debts, and what the collateral allows to borrow, at the market's prices of block 0 (WAD)."""
     owed = allowed = 0
-    for spec in result.scenario.venues_of(PooledLending):
+    for spec in result.scenario.venues_of(Lending):
         venue, census = result.world.venues[spec.name], result.run.opening[spec.name]
         states = result.run.blocks[0].venues[spec.name].states
         for place, listing in enumerate(spec.assets):

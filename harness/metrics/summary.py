@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from harness.protocols.isolated_lending import IsolatedLendingVenue
 from harness.scenario import PRICE_UNIT, Scenario
 from harness.trace import LiquidationRow, Trace, VenueBlock
 from harness.world import World
@@ -131,16 +132,20 @@ def margin_calls(run: Trace) -> dict[str, int]:
 def solvency(run: Trace, world: World) -> dict[str, Any]:
     """Insolvency and what it is made of, in all and by venue.
 
-    A deficit is carried by the market's reserves in that asset as far as they go, and by its
-    suppliers beyond. Nothing is charged to anybody before they withdraw, so ``socialized_loss``
-    is what the reserves cannot cover. Insurance fund and deleveraging do not exist in a pooled
-    lending market.
+    A pooled market's deficit is carried by its reserves in that asset as far as they go, and by
+    its suppliers beyond. Nothing is charged to anybody before they withdraw, so
+    ``socialized_loss`` is what the reserves cannot cover; of an isolated market it is all that was
+    written off. Insurance fund and deleveraging do not exist in a lending market.
     """
     last = run.blocks[-1]
     totals = dict.fromkeys(_SOLVENCY, 0)
     by_venue = {}
     for name, state in last.venues.items():
         figures = _venue_solvency(state, _prices(run, world, name), _units(world, name))
+        if isinstance(world.venues[name], IsolatedLendingVenue):
+            # what an isolated market writes off leaves no deficit: suppliers bore it at once
+            lost = _written_off(run, world, name)
+            figures["socialized_loss"] = figures["carried_by_suppliers"] = lost
         for field in _SOLVENCY:
             totals[field] += figures[field]
         by_venue[name] = {f"{field}_usd": usd(amount) for field, amount in figures.items()}
@@ -167,6 +172,17 @@ def _prices(run: Trace, world: World, venue: str) -> list[int]:
     """Outside prices (WAD) of a venue's assets at the end."""
     scale = WAD // PRICE_UNIT
     return [run.blocks[-1].external[symbol] * scale for symbol in world.venues[venue].assets]
+
+
+def _written_off(run: Trace, world: World, venue: str) -> int:
+    """A venue's bad debt at the last outside prices, USD WAD."""
+    scale = WAD // PRICE_UNIT
+    last = run.blocks[-1].external
+    return sum(
+        row.amount * last[row.asset] * scale // world.units[row.asset]
+        for row in run.bad_debts
+        if row.venue == venue
+    )
 
 
 def _units(world: World, venue: str) -> list[int]:

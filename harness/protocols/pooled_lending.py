@@ -8,7 +8,7 @@ reported is read from the lens, in integers, for those candidates.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from harness.contracts import WORD, Contract, Words
 from harness.engine.base import Engine, Receipt
 from harness.population import Position
 from harness.scenario import (
+    Lending,
     LendingAsset,
     PooledLending,
     PoolSpotFeed,
@@ -132,17 +133,42 @@ class PooledLendingVenue:
     Account and asset numbers are positions in ``accounts`` and ``assets``.
     """
 
+    #: the place among its topics at which an event names the account whose position it changes
+    ACCOUNT_TOPICS: ClassVar[Mapping[str, int]] = {
+        "Supply": 3,
+        "Withdraw": 2,
+        "Borrow": 2,
+        "Repay": 3,
+        "Liquidate": 1,
+        "ClaimsSeized": 3,
+    }
+    #: the events a recorder has use for
+    EVENTS: ClassVar[tuple[str, ...]] = ("Liquidate", "BadDebt", "AssetConfigured")
+    #: whether a liquidator gets the collateral before it has to pay
+    needs_no_capital: ClassVar[bool] = False
+
     def __init__(
         self,
-        spec: PooledLending,
+        spec: Lending,
         market: Contract,
         lens: Contract,
         positions: Sequence[Position],
         suppliers: Sequence[bytes],
         decimals: Sequence[int],
         configs: Mapping[str, tuple[Any, ...]],
+        *,
+        tokens: Mapping[str, Contract],
+        liquidator: Contract,
+        deleverager: Contract,
+        flash_liquidator: Contract | None = None,
     ) -> None:
         self._configs = dict(configs)
+        self._tokens = tokens
+        self._flash_fee_pips = spec.flash_loan_fee_pips if isinstance(spec, PooledLending) else 0
+        self.flash_liquidator = flash_liquidator
+        #: contracts through which accounts are liquidated and reduce themselves
+        self.liquidator = liquidator
+        self.deleverager = deleverager
         self.name = spec.name
         self.spec = spec
         self.market = market
@@ -168,14 +194,7 @@ class PooledLendingVenue:
         self._scaled_sums = [0] * len(self.assets)
         self._states_call = lens.encode("assetStates", market.address)
         topics = {event.name: topic for topic, event in market.artifact.events.items()}
-        self._account_topic = {
-            topics["Supply"]: 3,
-            topics["Withdraw"]: 2,
-            topics["Borrow"]: 2,
-            topics["Repay"]: 3,
-            topics["Liquidate"]: 1,
-            topics["ClaimsSeized"]: 3,
-        }
+        self._account_topic = {topics[name]: at for name, at in self.ACCOUNT_TOPICS.items()}
 
     @property
     def people(self) -> tuple[bytes, ...]:
@@ -202,6 +221,54 @@ class PooledLendingVenue:
         thresholds = list(self.thresholds_bps)
         thresholds[place] = threshold_bps
         self.thresholds_bps = tuple(thresholds)
+
+    # --- acting --------------------------------------------------------------------------
+
+    def supply_call(self, symbol: str, amount: int, owner: bytes) -> bytes:
+        """Call data for the market that adds to an account's collateral."""
+        return self.market.encode("supply", self._tokens[symbol].address, amount, owner)
+
+    def repay_call(self, symbol: str, amount: int, owner: bytes) -> bytes:
+        """Call data for the market that repays an account's debt."""
+        return self.market.encode("repay", self._tokens[symbol].address, amount, owner)
+
+    def deleverage_call(self, collateral: str, debt: str, amount: int) -> bytes:
+        """Call data for ``deleverager``, sent by the account: sell collateral, repay debt."""
+        tokens = self._tokens
+        sold, owed = tokens[collateral].address, tokens[debt].address
+        return self.deleverager.encode("deleverage", self.market.address, sold, owed, amount, 0)
+
+    def liquidation_call(
+        self, quote: Quote, repay: int, least: int, *, flash_loan: bool
+    ) -> tuple[Contract, bytes]:
+        """The contract and the call data that repay so much of what a quote allows, sell what is
+        seized and make at least ``least``, in base units of the debt asset.
+
+        flash_loan: with money borrowed from the market for the transaction
+        """
+        assets, tokens = self.assets, self._tokens
+        account = self.accounts[quote.account]
+        seized, owed = tokens[assets[quote.collateral]].address, tokens[assets[quote.debt]].address
+        # interest grows until the transaction runs: only "all of it" leaves nothing over
+        amount = MAX_UINT if repay == quote.max_repay else repay
+        job = (self.market.address, account, seized, owed, amount, least)
+        if flash_loan:
+            if self.flash_liquidator is None:
+                raise ValueError(f"{self.name} was set up without a flash liquidator")
+            return self.flash_liquidator, self.flash_liquidator.encode("liquidateByLoan", job)
+        return self.liquidator, self.liquidator.encode("liquidate", *job)
+
+    def borrowable(self, quote: Quote, states: Sequence[AssetState]) -> int:
+        """What a flash loan can bring of a quote's debt asset, base units."""
+        return states[quote.debt].cash
+
+    def flash_fee_up(self, amount: int) -> int:
+        """What a flash loan of so much costs."""
+        return -(-amount * self._flash_fee_pips // 1_000_000)
+
+    def told(self, event: str, fields: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+        """What an event of the market says in the words of a pooled market's."""
+        return [(event, fields)]
 
     # --- reading -------------------------------------------------------------------------
 
@@ -259,11 +326,12 @@ class PooledLendingVenue:
 
     def repaid_usd(self, receipts: Sequence[Receipt]) -> int:
         """USD (WAD) of debt that liquidations in these receipts repaid."""
-        market = self.market
         return sum(
-            fields["repaidUsdWad"]
+            told["repaidUsdWad"]
             for receipt in receipts
-            for fields in market.events(receipt.logs, "Liquidate")
+            for fields in self.market.events(receipt.logs, "Liquidate")
+            for name, told in self.told("Liquidate", fields)
+            if name == "Liquidate"
         )
 
     def health(self, states: Sequence[AssetState], prices_wad: Sequence[int]) -> Floats:
@@ -413,7 +481,9 @@ def deploy_pooled_lending(
     feeds: Mapping[str, Contract],
     decimals: Mapping[str, int],
     scenario: Scenario,
+    liquidation_executor: Contract,
     deleverage_executor: Contract,
+    flash_liquidator: Contract | None,
     mint: Callable[[str, bytes, int], None],
     approve: Callable[[str, bytes, Contract], None],
     seeder: bytes,
@@ -435,6 +505,8 @@ def deploy_pooled_lending(
         ),
     )
     lens = setup.deploy("LendingLens")
+    if spec.flash_loan_fee_pips:
+        setup.send(admin, market, "setFlashLoanFee", spec.flash_loan_fee_pips)
     for listing in spec.assets:
         opening = listing.liquidation_threshold_bps
         config = _asset_config(listing, scenario, tokens, feeds, decimals, ltv_bps=opening)
@@ -467,7 +539,35 @@ def deploy_pooled_lending(
         for listing in spec.assets
     }
     places = [decimals[a.symbol] for a in spec.assets]
-    return PooledLendingVenue(spec, market, lens, positions, suppliers, places, configs)
+    return PooledLendingVenue(
+        spec,
+        market,
+        lens,
+        positions,
+        suppliers,
+        places,
+        configs,
+        tokens=tokens,
+        liquidator=liquidation_executor,
+        deleverager=deleverage_executor,
+        flash_liquidator=flash_liquidator,
+    )
+
+
+def feed_terms(
+    scenario: Scenario, feeds: Mapping[str, Contract], symbol: str
+) -> tuple[bytes, int, int, int]:
+    """An asset's feed as a market takes it: address, oldest age in seconds, and the bounds at or
+    beyond which answers are refused, in the feed's units."""
+    feed = scenario.asset(symbol).feed
+    if not isinstance(feed, PushFeed | PoolSpotFeed):
+        raise TypeError(f"{symbol} has no feed")  # validation refuses such a scenario
+    return (
+        feeds[symbol].address,
+        feed.max_age_s,
+        base_units(feed.min_answer_usd, feed.decimals),
+        base_units(feed.max_answer_usd, feed.decimals),
+    )
 
 
 def _asset_config(
@@ -479,9 +579,6 @@ def _asset_config(
     *,
     ltv_bps: int,
 ) -> tuple[Any, ...]:
-    feed = scenario.asset(listing.symbol).feed
-    if not isinstance(feed, PushFeed | PoolSpotFeed):
-        raise TypeError(f"{listing.symbol} has no feed")  # validation refuses such a scenario
     places = decimals[listing.symbol]
 
     def cap(tokens_allowed: float | None) -> int:
@@ -489,10 +586,7 @@ def _asset_config(
 
     return (
         tokens[listing.symbol].address,
-        feeds[listing.symbol].address,
-        feed.max_age_s,
-        base_units(feed.min_answer_usd, feed.decimals),
-        base_units(feed.max_answer_usd, feed.decimals),
+        *feed_terms(scenario, feeds, listing.symbol),
         ltv_bps,
         listing.liquidation_threshold_bps,
         listing.liquidation_bonus_bps,

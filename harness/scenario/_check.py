@@ -13,7 +13,9 @@ from harness.scenario.model import (
     Correlation,
     Governor,
     Guardian,
+    IsolatedLending,
     JumpDiffusionPrice,
+    Lending,
     LendingAsset,
     Liquidator,
     Pool,
@@ -226,15 +228,30 @@ def _check_venues(scenario: Scenario, symbols: Sequence[str]) -> Iterator[str]:
             _unique([listed.symbol for listed in venue.assets], f"{path}.asset", "symbol")
             for j, listed in enumerate(venue.assets):
                 here = f"{path}.asset[{j}]"
-                _known(listed.symbol, symbols, f"{here}.symbol", "an asset's symbol")
-                if scenario.asset(listed.symbol).feed is None:
-                    allowed = "an asset with a feed ([asset.feed])"
-                    raise ScenarioError(f"{here}.symbol", listed.symbol, allowed)
-                decimals = scenario.asset(listed.symbol).decimals
-                if decimals > 18:
-                    allowed = f"an asset of at most 18 decimals; {listed.symbol} has {decimals}"
-                    raise ScenarioError(f"{here}.symbol", listed.symbol, allowed)
+                _check_lendable(scenario, listed.symbol, f"{here}.symbol", symbols)
                 yield from _check_listing(listed, here)
+        if isinstance(venue, IsolatedLending):
+            for key, symbol in (("collateral", venue.collateral), ("debt", venue.debt)):
+                _check_lendable(scenario, symbol, f"{path}.{key}", symbols)
+            if venue.collateral == venue.debt:
+                raise ScenarioError(f"{path}.debt", venue.debt, f"not the collateral {venue.debt}")
+            _check_kink(venue.kink, path)
+
+
+def _check_lendable(scenario: Scenario, symbol: str, path: str, symbols: Sequence[str]) -> None:
+    """An asset that a lending market can price and count."""
+    _known(symbol, symbols, path, "an asset's symbol")
+    asset = scenario.asset(symbol)
+    if asset.feed is None:
+        raise ScenarioError(path, symbol, "an asset with a feed ([asset.feed])")
+    if asset.decimals > 18:
+        allowed = f"an asset of at most 18 decimals; {symbol} has {asset.decimals}"
+        raise ScenarioError(path, symbol, allowed)
+
+
+def _check_kink(kink: float, path: str) -> None:
+    if kink == 1:
+        raise ScenarioError(f"{path}.kink", kink, "below 1: the rate rises beyond it")
 
 
 def _check_listing(listed: LendingAsset, path: str) -> Iterator[str]:
@@ -244,8 +261,7 @@ def _check_listing(listed: LendingAsset, path: str) -> Iterator[str]:
             listed.ltv_bps,
             f"at most liquidation_threshold_bps {listed.liquidation_threshold_bps}",
         )
-    if listed.kink == 1:
-        raise ScenarioError(f"{path}.kink", listed.kink, "below 1: the rate rises beyond it")
+    _check_kink(listed.kink, path)
     if listed.supply_cap is not None and listed.supplied > listed.supply_cap:
         raise ScenarioError(
             f"{path}.supplied", listed.supplied, f"at most supply_cap {listed.supply_cap:g}"
@@ -276,30 +292,36 @@ def _check_response(response: Response, path: str) -> None:
 
 
 def _check_populations(scenario: Scenario) -> Iterator[str]:
-    lending = [venue.name for venue in scenario.venues_of(PooledLending)]
+    lending = [venue.name for venue in scenario.venues_of(Lending)]
     for i, population in enumerate(scenario.populations):
         path = f"population[{i}]"
         if isinstance(population, Borrowers):
-            _known(population.venue, lending, f"{path}.venue", "a pooled-lending venue")
+            _known(population.venue, lending, f"{path}.venue", "a lending venue")
             _check_response(population.response, f"{path}.response")
             yield from _check_borrowers(scenario, population, path)
         if isinstance(population, Positions):
-            _known(population.venue, lending, f"{path}.venue", "a pooled-lending venue")
+            _known(population.venue, lending, f"{path}.venue", "a lending venue")
             _check_response(population.response, f"{path}.response")
             if not population.positions:
                 raise ScenarioError(f"{path}.position", [], "at least one position, or a file")
             yield from (f"{path}: {note}" for note in population.notes)
-            market = scenario.venue_as(PooledLending, population.venue)
+            market = scenario.venue_as(Lending, population.venue)
             listed = [asset.symbol for asset in market.assets]
+            supplied = borrowed = listed
+            if isinstance(market, IsolatedLending):
+                supplied, borrowed = [market.collateral], [market.debt]
             for j, row in enumerate(population.positions):
-                for key, amounts in (("supplied", row.supplied), ("borrowed", row.borrowed)):
+                for key, amounts, known in (
+                    ("supplied", row.supplied, supplied),
+                    ("borrowed", row.borrowed, borrowed),
+                ):
                     for symbol, _ in amounts:
                         where = f"{path}.position[{j}].{key}.{symbol}"
-                        _known(symbol, listed, where, f"an asset listed in {market.name}")
+                        _known(symbol, known, where, f"an asset listed in {market.name}")
 
 
 def _check_borrowers(scenario: Scenario, population: Borrowers, path: str) -> Iterator[str]:
-    market = scenario.venue_as(PooledLending, population.venue)
+    market = scenario.venue_as(Lending, population.venue)
     listed = [asset.symbol for asset in market.assets]
     _known(population.collateral, listed, f"{path}.collateral", f"listed in {market.name}")
     _known(population.debt, listed, f"{path}.debt", f"listed in {market.name}")
@@ -336,14 +358,18 @@ def _check_borrowers(scenario: Scenario, population: Borrowers, path: str) -> It
 
 
 def _check_agents(scenario: Scenario, symbols: Sequence[str]) -> None:
-    lending = [venue.name for venue in scenario.venues_of(PooledLending)]
+    lending = [venue.name for venue in scenario.venues_of(Lending)]
+    pooled = [venue.name for venue in scenario.venues_of(PooledLending)]
     pools = [venue.name for venue in scenario.venues_of(Pool)]
     for i, agent in enumerate(scenario.agents):
         path = f"agent[{i}]"
         if isinstance(agent, Liquidator):
-            _known(agent.venue, lending, f"{path}.venue", "a pooled-lending venue")
+            _known(agent.venue, lending, f"{path}.venue", "a lending venue")
             for symbol, _ in agent.capital:
                 _known(symbol, symbols, f"{path}.capital.{symbol}", "an asset's symbol")
+            if agent.withdrawal.fall_bps:
+                where = f"{path}.withdrawal.asset"
+                _known(agent.withdrawal.asset, symbols, where, "an asset's symbol")
         if isinstance(agent, Arbitrageur):
             _known(agent.pool, pools, f"{path}.pool", "a pool")
             pool = scenario.venue_as(Pool, agent.pool)
@@ -352,7 +378,7 @@ def _check_agents(scenario: Scenario, symbols: Sequence[str]) -> None:
                     allowed = f"a pool whose assets have external markets; {symbol} has none"
                     raise ScenarioError(f"{path}.pool", agent.pool, allowed)
         if isinstance(agent, Guardian | Governor):
-            _known(agent.venue, lending, f"{path}.venue", "a pooled-lending venue")
+            _known(agent.venue, pooled, f"{path}.venue", "a pooled-lending venue")
             listed = [
                 asset.symbol for asset in scenario.venue_as(PooledLending, agent.venue).assets
             ]

@@ -227,6 +227,8 @@ def _find(items: list[Any], walked: str, wanted: str) -> int:
             if wanted in known:
                 return i
             names.extend(known)
+    if wanted.isdecimal() and int(wanted) < len(items):
+        return int(wanted)
     allowed = (
         f"an element of {walked} by name or index: {', '.join(names) or f'0..{len(items) - 1}'}"
     )

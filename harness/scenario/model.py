@@ -14,7 +14,7 @@ the family, inside this package or named as ``module:Class``.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
 from typing import Annotated, ClassVar, Literal, TypeVar
 
@@ -155,6 +155,25 @@ class Outages:
     def scheduled(self, seconds: int) -> bool:
         """Whether a stated window covers this time of the run."""
         return any(start <= seconds < end for start, end in self.windows)
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """When participants of one kind leave the market because it falls, and for how long.
+
+    Once the outside price of ``asset`` is ``fall_bps`` below its highest of the last ``window_s``
+    seconds (0: never), each of them leaves with a chance of ``chance_bps``, for ``absence_s``
+    seconds. With a chance of ``common_bps`` one draw decides for all of them, else each has its
+    own: at 10,000 they all leave or all stay. It is drawn once a fall: again only after the
+    absence has passed.
+    """
+
+    asset: str = ""
+    fall_bps: Bps = 0
+    window_s: Annotated[int, Range(1, 10**9)] = 3600
+    chance_bps: Bps = BPS
+    common_bps: Bps = 0
+    absence_s: Annotated[int, Range(1, 10**9)] = 3600
 
 
 # --- prices ---------------------------------------------------------------------------------
@@ -409,8 +428,31 @@ class LendingAsset:
     supplied: Amount = 0.0
 
 
+class Lending(Venue):
+    """A market that lends: what it lists, and from when on an account is liquidatable."""
+
+    __slots__ = ()
+
+    @property
+    def assets(self) -> tuple[LendingAsset, ...]:
+        """Its assets and their terms."""
+        raise NotImplementedError
+
+    @property
+    def min_leftover_usd(self) -> float:
+        """What a liquidation must leave of debt and collateral unless it clears one; 0: nothing."""
+        return 0.0
+
+    def asset(self, symbol: str) -> LendingAsset:
+        """The listing of a symbol. Raises KeyError if it is not listed."""
+        for listed in self.assets:
+            if listed.symbol == symbol:
+                return listed
+        raise KeyError(symbol)
+
+
 @dataclass(frozen=True, slots=True)
-class PooledLending(Venue):
+class PooledLending(Lending):
     """A pooled lending market under Aave v3.3's rules.
 
     0 switches off ``full_close_health_factor``, ``full_close_below_usd`` or ``min_leftover_usd``.
@@ -423,13 +465,52 @@ class PooledLending(Venue):
     full_close_health_factor: Annotated[float, Range(0, 1)] = 0.95
     full_close_below_usd: Usd = 2000.0
     min_leftover_usd: Usd = 1000.0
+    flash_loan_fee_pips: Pips = 0
 
-    def asset(self, symbol: str) -> LendingAsset:
-        """The listing of a symbol. Raises KeyError if it is not listed."""
-        for listed in self.assets:
-            if listed.symbol == symbol:
-                return listed
-        raise KeyError(symbol)
+
+@dataclass(frozen=True, slots=True)
+class IsolatedLending(Lending):
+    """An isolated market as Morpho Blue's: one collateral, one debt, nobody in charge.
+
+    Debt above ``lltv_bps`` of the collateral's value may be liquidated in full, at the incentive
+    factor min(1.15, 1 / (1 - 0.3 (1 - LLTV))); what no collateral is left for is taken off all
+    suppliers at once. ``supplied`` are debt tokens of passive suppliers; ``fee_bps`` is the share
+    of interest that goes to the fee recipient.
+    """
+
+    kind_name: ClassVar[str] = "isolated-lending"
+    name: Name
+    collateral: Symbol
+    debt: Symbol
+    lltv_bps: Annotated[int, Range(1, BPS - 1)]
+    supplied: Amount = 0.0
+    fee_bps: Annotated[int, Range(0, 2500)] = 0
+    base_rate: Rate = 0.0
+    slope1: Rate = 0.04
+    slope2: Rate = 0.75
+    kink: Annotated[float, Range(0, 1, above=True)] = 0.8
+
+    @property
+    def assets(self) -> tuple[LendingAsset, ...]:
+        """The collateral at the LLTV with the bonus rounded up to a basis point, then the debt."""
+        discount = Decimal("0.3") * (BPS - self.lltv_bps) / BPS
+        bonus = min(Decimal("0.15"), 1 / (1 - discount) - 1) * BPS
+        collateral = LendingAsset(
+            symbol=self.collateral,
+            ltv_bps=self.lltv_bps,
+            liquidation_threshold_bps=self.lltv_bps,
+            liquidation_bonus_bps=int(bonus.to_integral_value(ROUND_CEILING)),
+        )
+        debt = LendingAsset(
+            symbol=self.debt,
+            reserve_factor_bps=self.fee_bps,
+            base_rate=self.base_rate,
+            slope1=self.slope1,
+            slope2=self.slope2,
+            kink=self.kink,
+            supplied=self.supplied,
+        )
+        return collateral, debt
 
 
 # --- populations ----------------------------------------------------------------------------
@@ -601,12 +682,17 @@ class Liquidator(Agent):
 
     ``latency_blocks`` pass between seeing a state and sending a transaction based on it;
     ``min_profit_usd`` after the expected fee; ``max_transactions`` in flight at a time.
+
+    ``funding``: ``own`` capital, or a ``flash-loan`` of the market's own cash, repaid in the same
+    transaction (an isolated market pays out the collateral first, so that nobody needs any).
+    ``withdrawal`` says when they leave the market.
     """
 
     kind_name: ClassVar[str] = "liquidator"
     name: Name
     venue: Name
     capital: Amounts = ()
+    funding: Literal["own", "flash-loan"] = "own"
     count: Annotated[int, Range(1, 10_000)] = 1
     latency_blocks: Blocks = 0
     min_profit_usd: Usd = 0.0
@@ -615,6 +701,7 @@ class Liquidator(Agent):
     """Tokens of the fee asset each has for fees."""
     bid: Bid = Bid()
     outages: Outages = Outages()
+    withdrawal: Withdrawal = Withdrawal()
 
 
 @dataclass(frozen=True, slots=True)
