@@ -69,11 +69,15 @@ class Adversarial:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What the builder did with the orders: each of them is in exactly one of the three."""
+    """What the builder did with the orders: each of them is in exactly one of the three.
+
+    ``crowded_out`` counts those that wait only because the block had no room for them.
+    """
 
     included: list[Order]
     waiting: list[Order]
     expired: list[Order]
+    crowded_out: int = 0
 
 
 def select(
@@ -85,11 +89,12 @@ def select(
     gas_limit: int,
     background_bid: int,
     can_pay: Callable[[bytes, int], bool],
+    lane: Callable[[Order], str] = lambda _: "",
 ) -> Selection:
     """Fills one block.
 
     ``can_pay(sender, fees)`` says whether the sender's fee balance covers the fees of all its
-    orders in this block.
+    orders in this block. Orders of one lane share the gas limit; another lane has its own.
     """
     candidates: list[Order] = []
     waiting: list[Order] = []
@@ -103,17 +108,20 @@ def select(
             candidates.append(order)
     included: list[Order] = []
     spent: dict[bytes, int] = {}
-    free = gas_limit
+    free: dict[str, int] = {}
+    crowded_out = 0
     for order in _arranged(ordering, candidates, seed, block) if candidates else ():
         sender = order.transaction.sender
         fees = spent.get(sender, 0) + order.fee
-        if order.gas > free or not can_pay(sender, fees):
+        left = free.get(lane(order), gas_limit)
+        if order.gas > left or not can_pay(sender, fees):
+            crowded_out += order.gas > left
             waiting.append(order)
             continue
         spent[sender] = fees
-        free -= order.gas
+        free[lane(order)] = left - order.gas
         included.append(order)
-    return Selection(included, waiting, expired)
+    return Selection(included, waiting, expired, crowded_out)
 
 
 def _arranged(

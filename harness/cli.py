@@ -76,6 +76,11 @@ def build_parser() -> argparse.ArgumentParser:
         default=[],
         help="replay these prices instead of the scenario's (repeatable, one for each asset)",
     )
+    running.add_argument(
+        "--contagion",
+        action="store_true",
+        help="run again without each link between venues, and say what each carried",
+    )
     _common(running)
 
     comparing = _command(
@@ -315,6 +320,8 @@ def _run_into_directory(
     _log.info("%s: %d blocks and as many of the twin", scenario.name, scenario.clock.blocks)
     try:
         result = run(scenario, options.seed, engine, progress=progress, prepared=prepared)
+        if options.contagion:
+            result = _with_contagion(result)
         directory.complete(result)
     except ScenarioError:
         directory.discard()
@@ -327,6 +334,19 @@ def _run_into_directory(
             progress.clear()
     _log.info("written to %s", path)
     return result
+
+
+def _with_contagion(result: RunResult) -> RunResult:
+    """The result with what its links carried, from runs in processes of their own."""
+    from harness.experiments.contagion import contagion
+    from harness.experiments.pool import local_executor
+
+    if result.engine.startswith("rpc"):
+        raise ScenarioError("--contagion", result.engine, "an engine other than rpc")
+    workers = os.cpu_count() or 1
+    _log.info("contagion: counterfactual runs in %d processes", workers)
+    with local_executor(workers) as executor:
+        return result.with_contagion(contagion(result, executor=executor, workers=workers))
 
 
 def _failures(summary: Mapping[str, Any]) -> list[str]:

@@ -105,6 +105,7 @@ class Recorder:
             if receipt.status:
                 self._record_events(index, place, order, self._decode(receipt.logs))
         self._add_left_out(chosen.expired, index, "expired")
+        self.trace.crowded_blocks += chosen.crowded_out > 0
         self._trades_after.append(self._last_trade)
 
     def _add_left_out(self, orders: Sequence[Order], block: int, status: str) -> None:
@@ -299,6 +300,8 @@ class Recorder:
             )
             for symbol, round_ in view.feeds.items()
         }
+        for symbol, round_ in view.feeds.items():
+            self.trace.rounds.setdefault(symbol, []).append(round_)
         self.trace.blocks.append(
             BlockRow(
                 index=index,

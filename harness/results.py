@@ -12,6 +12,7 @@
     trades.parquet        forced trades of the run
     positions.parquet     every account before and after, and in which block it was liquidated
     final_reads.parquet   the reads whose return values close the digest
+    contagion.parquet     with --contagion: insolvency of each venue with and without each link
 
 Amounts are integers in base units, USD figures integers in WAD (1e18), prices of outside markets
 integers of 8 decimals; integers that may exceed 64 bits are decimal256. Times are epoch seconds.
@@ -43,13 +44,16 @@ from harness.trace import BlockRow, LiquidationRow, Trace
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from harness.experiments.contagion import Contagion
+
 MANIFEST = "manifest.json"
 SUMMARY = "summary.json"
 SCENARIO = "scenario.toml"
 SCHEMA = 1
 
 _TABLES = ("blocks", "transactions", "liquidations", "trades", "positions", "final_reads")
-_WRITTEN = {MANIFEST, SUMMARY, SCENARIO, *(f"{name}.parquet" for name in _TABLES)}
+_ASKED_FOR = ("contagion",)
+_WRITTEN = {MANIFEST, SUMMARY, SCENARIO, *(f"{name}.parquet" for name in (*_TABLES, *_ASKED_FOR))}
 _UNFINISHED = {"manifest.tmp", "summary.tmp"}
 REPORT = "report.html"
 """What `harness report` writes beside the run; a new run there replaces it."""
@@ -116,11 +120,13 @@ class RunDirectory:
     def _complete(self, result: RunResult) -> None:
         import pyarrow.parquet as pq
 
-        for name, table in _tables(result).items():
+        tables = _tables(result)
+        for name, table in tables.items():
             pq.write_table(table, self.path / f"{name}.parquet", compression="zstd")
         (self.path / SCENARIO).write_text(dump_scenario(self._scenario), "utf-8")
         write_json(self.path / SUMMARY, result.summary)
-        files = [self.path / name for name in sorted(_WRITTEN - {MANIFEST})]
+        written = [SUMMARY, SCENARIO, *(f"{name}.parquet" for name in tables)]
+        files = [self.path / name for name in sorted(written)]
         self._manifest |= {
             "status": "complete",
             "finished": _now(),
@@ -305,7 +311,26 @@ def _tables(result: RunResult) -> dict[str, pa.Table]:
         _positions(result),
         _final_reads(result),
     )
-    return dict(zip(_TABLES, tables, strict=True))
+    found = dict(zip(_TABLES, tables, strict=True))
+    if result.contagion is not None:
+        found["contagion"] = _contagion(result.contagion)
+    return found
+
+
+def _contagion(found: Contagion) -> pa.Table:
+    """A row for each link and venue, and under an empty link the run without any."""
+    rows: list[tuple[Any, ...]] = [
+        (link.venue, link.channel, j, found.run[j], found.without[link][j], found.entry(link, j))
+        for link in found.links
+        for j in found.venues
+    ]
+    total = found.total()
+    rows += [("", "", j, found.run[j], found.apart[j], total[j]) for j in found.venues]
+    columns = _Columns()
+    names = ("from_venue", "channel", "to_venue", "insolvency", "insolvency_without", "entry")
+    for place, name in enumerate(names):
+        columns.put(name, [row[place] for row in rows], "text" if place < 3 else "big")
+    return columns.table()
 
 
 def _blocks(result: RunResult) -> pa.Table:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
+from harness.cuts import TWIN, UNCUT, Cuts
 from harness.engine import default_engine, open_engine
 from harness.engine.base import Block, Engine
 from harness.engine.digest import DigestChain
@@ -22,6 +23,9 @@ from harness.setup import require_success
 from harness.simulation import simulate
 from harness.trace import Trace
 from harness.world import World, deploy
+
+if TYPE_CHECKING:
+    from harness.experiments.contagion import Contagion
 
 Progress = Callable[[int, int], None]
 
@@ -39,6 +43,7 @@ class RunResult:
         setup_digests: the digest chain after each of them
         run, twin: the two passes
         paths: outside prices (8 decimals) without feedback, one for each block, by symbol
+        contagion: what the links between venues carried, where it was asked for
     """
 
     scenario: Scenario
@@ -51,6 +56,18 @@ class RunResult:
     run: Trace
     twin: Trace
     paths: Mapping[str, Sequence[int]]
+    contagion: Contagion | None = None
+
+    def with_contagion(self, found: Contagion) -> RunResult:
+        """Adds the contagion, to the summary too."""
+        summary = dict(self.summary)
+        summary["contagion"] = found.as_json()
+        summary["exact"] = {**summary["exact"], **found.exact()}
+        summary["warnings"] = [*summary["warnings"], *found.violations]
+        broken = {text.split()[0]: False for text in found.violations}
+        checks = summary["checks"]
+        summary["checks"] = {**checks, "invariants": {**checks["invariants"], **broken}}
+        return replace(self, summary=summary, contagion=found)
 
 
 def run(
@@ -91,6 +108,52 @@ def set_up(scenario: Scenario, seed: int) -> Prepared:
     return paths, deploy(scenario, start_prices, positions)
 
 
+class Stage:
+    """A scenario deployed on a fresh engine, from which it can be played again and again.
+
+    ``setup`` are the executed set-up blocks, ``digests`` the digest chain after each of them.
+
+    Raises EngineError if the set-up fails.
+    """
+
+    def __init__(
+        self, scenario: Scenario, seed: int, engine: Engine, prepared: Prepared | None = None
+    ) -> None:
+        self._scenario, self._seed, self._engine = scenario, seed, engine
+        self._paths, self.world = set_up(scenario, seed) if prepared is None else prepared
+        self.setup = self.world.setup.blocks(scenario.clock.start)
+        self.digests: list[bytes] = []
+        chain = DigestChain()
+        for block in self.setup:
+            receipts = engine.execute(block)
+            require_success(block, receipts)
+            self.digests.append(chain.add(block, receipts))
+
+    def play(
+        self,
+        cuts: Cuts,
+        *,
+        keep: bool = False,
+        after_block: Callable[[int], None] | None = None,
+    ) -> Trace:
+        """One pass; afterwards the chain is as it was after set-up, unless it is to be kept."""
+        token = self._engine.snapshot()
+        trace = simulate(
+            self._engine,
+            self.world,
+            self._scenario,
+            self._paths,
+            self._seed,
+            first_number=len(self.setup) + 1,
+            digest=self.digests[-1],
+            cuts=cuts,
+            after_block=after_block,
+        )
+        if not keep:
+            self._engine.revert(token)
+        return trace
+
+
 def _run(
     scenario: Scenario,
     seed: int,
@@ -100,41 +163,18 @@ def _run(
 ) -> RunResult:
     began = time.perf_counter()
     paths, world = set_up(scenario, seed) if prepared is None else prepared
-    blocks = world.setup.blocks(scenario.clock.start)
-    digests = DigestChain()
-    setup_digests = []
-    for block in blocks:
-        receipts = engine.execute(block)
-        require_success(block, receipts)
-        setup_digests.append(digests.add(block, receipts))
-
-    traces = []
-    for cut in (True, False):
-        token = engine.snapshot()
-        traces.append(
-            simulate(
-                engine,
-                world,
-                scenario,
-                paths,
-                seed,
-                first_number=len(blocks) + 1,
-                digest=digests.value,
-                cut=cut,
-                after_block=_counter(progress, scenario.clock.blocks, second=not cut),
-            )
-        )
-        if cut:
-            engine.revert(token)
-    twin, main = traces
+    stage = Stage(scenario, seed, engine, (paths, world))
+    count = scenario.clock.blocks
+    twin = stage.play(TWIN, after_block=_counter(progress, count, second=False))
+    main = stage.play(UNCUT, keep=True, after_block=_counter(progress, count, second=True))
     classify(main, twin, _terms(scenario, world), _feed_terms(scenario))
     return RunResult(
         scenario=scenario,
         seed=seed,
         engine=engine.name,
         summary=_summary(scenario, seed, engine.name, world, main, twin, began),
-        setup=blocks,
-        setup_digests=setup_digests,
+        setup=stage.setup,
+        setup_digests=stage.digests,
         world=world,
         run=main,
         twin=twin,
@@ -221,4 +261,4 @@ def _summary(
     }
 
 
-__all__ = ["Prepared", "Progress", "RunResult", "run", "set_up"]
+__all__ = ["Prepared", "Progress", "RunResult", "Stage", "run", "set_up"]

@@ -14,9 +14,9 @@ from harness.agents import (
     GovernorAgent,
     GuardianAgent,
     Keeper,
-    LiquidatorAgent,
     OutsideAgent,
     Publisher,
+    liquidators,
 )
 from harness.agents.borrower import BORROWERS
 from harness.agents.keeper import TopTransaction
@@ -30,6 +30,7 @@ from harness.builder import (
     merge,
     select,
 )
+from harness.cuts import UNCUT, Cuts
 from harness.engine.base import Block, Engine, Receipt, Transaction
 from harness.engine.digest import DigestChain
 from harness.errors import ScenarioError, plugin
@@ -38,9 +39,10 @@ from harness.protocols.pooled_lending import Census
 from harness.recorder import Recorder
 from harness.scenario import Arbitrageur, Governor, Guardian, Liquidator, PushFeed, Scenario
 from harness.setup import require_success
+from harness.severing import Severing
 from harness.trace import Trace
 from harness.view import View
-from harness.world import ADMIN, BUILDER, World
+from harness.world import BUILDER, World
 
 
 def simulate(
@@ -52,21 +54,21 @@ def simulate(
     *,
     first_number: int,
     digest: bytes,
-    cut: bool,
+    cuts: Cuts = UNCUT,
     after_block: Callable[[int], None] | None = None,
 ) -> Trace:
     """Runs every block of a scenario on an engine that holds the executed set-up.
 
     first_number: chain number of the run's block 0, which follows set-up
     digest: the digest chain's value after set-up
-    cut: fill every forced trade by the sink at the current quote: the twin. The switch is thrown
-        in block 0 by a transaction that stays outside the digest.
+    cuts: the links to run without. What severs them are transactions that stay outside the
+        digest: in block 0, and before all others of a block.
     after_block: told the index of each block that is done
 
     Raises EngineError if the engine fails.
     """
     clock, space = scenario.clock, scenario.block_space
-    context = Context(world, scenario, seed)
+    context = Context(world, scenario, seed, cuts)
     agents = build_agents(context)
     publisher = Publisher(dict(world.externals), dict(paths))
     keepers = [
@@ -77,11 +79,12 @@ def simulate(
     ordering = block_ordering(space.ordering)
     digests = DigestChain(digest)
 
-    switch = Block(first_number, clock.time(0), _switch(world) if cut else ())
+    severing = Severing(world, scenario, cuts, agents)
+    switch = Block(first_number, clock.time(0), severing.opening())
     require_success(switch, engine.execute(switch))
     digests.add(Block(switch.number, switch.timestamp), [])
     view = View(engine, world, scenario, paths)
-    view.cut = cut
+    view.cuts = cuts
     view.update(0, switch.timestamp, [])
     books = Books(engine, world)
     recorder = Recorder(world, scenario, view, books)
@@ -101,9 +104,10 @@ def simulate(
             gas_limit=space.gas_limit,
             background_bid=space.background_bid_wei(clock.time(index) - clock.start),
             can_pay=lambda sender, fees: view.fee_balance(sender) >= fees,
+            lane=severing.lane,
         )
         block = _assemble(first_number + index, clock.time(index), top, chosen, world)
-        receipts = engine.execute(block)
+        receipts = _execute(engine, block, severing.before(index))
         digests.add(block, receipts)
         waiting = chosen.waiting
         view.mempool = {(order.agent, order.key): order for order in waiting}
@@ -128,7 +132,7 @@ def build_agents(context: Context) -> list[Agent]:
     for spec in context.scenario.agents:
         for index in range(spec.count):
             if isinstance(spec, Liquidator):
-                agents.append(LiquidatorAgent(spec, index, context))
+                agents += liquidators(spec, index, context)
             elif isinstance(spec, Arbitrageur):
                 agents.append(ArbitrageurAgent(spec, index, context))
             elif isinstance(spec, Guardian):
@@ -185,9 +189,14 @@ def _census(engine: Engine, world: World) -> dict[str, Census]:
     return {name: venue.census(engine) for name, venue in world.venues.items()}
 
 
-def _switch(world: World) -> tuple[Transaction, ...]:
-    router = world.router
-    return (Transaction(ADMIN, router.address, router.encode("setCutAll", True)),)
+def _execute(engine: Engine, block: Block, first: Sequence[Transaction]) -> list[Receipt]:
+    """Executes a block behind transactions that nobody is to see; their receipts are left out."""
+    if not first:
+        return engine.execute(block)
+    whole = block._replace(transactions=(*first, *block.transactions))
+    receipts = engine.execute(whole)
+    require_success(whole, receipts[: len(first)])
+    return receipts[len(first) :]
 
 
 def _note_answers(view: View, chosen: Selection, receipts: Sequence[Receipt]) -> None:

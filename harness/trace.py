@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from harness.calls import MarginCall
+from harness.cuts import Round
 from harness.protocols.pooled_lending import AssetState, Census
 
 
@@ -155,7 +156,11 @@ class BlockRow:
 
 @dataclass(slots=True)
 class Trace:
-    """One pass: the run, or its twin."""
+    """One pass: the run, or its twin.
+
+    rounds: every feed's round after each block, by asset
+    crowded_blocks: blocks that had no room for some order which could have entered them
+    """
 
     blocks: list[BlockRow] = field(default_factory=list)
     transactions: list[TransactionRow] = field(default_factory=list)
@@ -168,4 +173,6 @@ class Trace:
     violations: list[str] = field(default_factory=list)
     opening: dict[str, Census] = field(default_factory=dict)
     closing: dict[str, Census] = field(default_factory=dict)
+    rounds: dict[str, list[Round]] = field(default_factory=dict)
+    crowded_blocks: int = 0
     digest: bytes = b""

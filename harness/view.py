@@ -14,6 +14,7 @@ import numpy as np
 
 from harness.calls import CallBook
 from harness.contracts import WORD
+from harness.cuts import UNCUT
 from harness.engine.base import Engine, Receipt
 from harness.orders import Order
 from harness.protocols.pooled_lending import (
@@ -274,7 +275,7 @@ class View:
         venues: lending venues by name
         background_bid: what others bid, in wei of the fee asset per gas
         mempool: orders that wait to be included, by agent and key
-        cut: whether forced trades are filled by the sink
+        cuts: the links this run is without
     """
 
     def __init__(
@@ -287,7 +288,7 @@ class View:
         self.index = -1
         self.background_bid = 0
         self.timestamp = 0
-        self.cut = False
+        self.cuts = UNCUT
         self.external: dict[str, int] = {}
         self.displacement: dict[str, int] = {}
         self.feeds: dict[str, FeedRound] = {}

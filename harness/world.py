@@ -8,6 +8,7 @@ start, and ``outside`` receives what borrowers borrowed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
@@ -71,13 +72,17 @@ class PoolHandle:
 
 @dataclass(frozen=True)
 class World:
-    """Handles of everything a scenario deploys, by symbol or name."""
+    """Handles of everything a scenario deploys, by symbol or name.
+
+    relays: for each venue the relays through which it reads the feeds it shares, by asset
+    """
 
     setup: Setup
     tokens: Mapping[str, Contract]
     decimals: Mapping[str, int]
     externals: Mapping[str, Contract]
     feeds: Mapping[str, Contract]
+    relays: Mapping[str, Mapping[str, Contract]]
     pools: Mapping[str, PoolHandle]
     venues: Mapping[str, PooledLendingVenue]
     fee_ledger: Contract
@@ -159,6 +164,7 @@ def deploy(
     externals = _deploy_externals(scenario, setup, seeder, tokens, start_prices)
     pools = _deploy_pools(scenario, setup, seeder, tokens, start_prices)
     feeds = _deploy_feeds(scenario, setup, tokens, pools, start_prices)
+    relays = _deploy_relays(scenario, setup, feeds)
 
     router = setup.deploy("ForcedTradeRouter", ADMIN)
     sink = setup.deploy("Sink", router.address)
@@ -190,13 +196,14 @@ def deploy(
     sink_stock: dict[str, int] = dict.fromkeys(decimals, 0)
     for spec in scenario.venues_of(Lending):
         held = positions.get(spec.name, ())
+        read = {**feeds, **relays[spec.name]}
         if isinstance(spec, PooledLending):
             venues[spec.name] = deploy_pooled_lending(
                 setup,
                 spec,
                 held,
                 tokens=tokens,
-                feeds=feeds,
+                feeds=read,
                 decimals=decimals,
                 scenario=scenario,
                 liquidation_executor=liquidation_executor,
@@ -215,7 +222,7 @@ def deploy(
                 held,
                 tokens=tokens,
                 decimals=decimals,
-                feed_terms=partial(feed_terms, scenario, feeds),
+                feed_terms=partial(feed_terms, scenario, read),
                 liquidator=liquidator,
                 deleverager=deleverager,
                 mint=seeder.mint,
@@ -246,12 +253,14 @@ def deploy(
     holders.update(dict.fromkeys(fee_deposits))
     for venue in venues.values():
         holders.update(dict.fromkeys(venue.people))
+    holders.update(dict.fromkeys(_purses(scenario)))
     return World(
         setup=setup,
         tokens=tokens,
         decimals=decimals,
         externals=externals,
         feeds=feeds,
+        relays=relays,
         pools=pools,
         venues=venues,
         fee_ledger=fee_ledger,
@@ -363,6 +372,25 @@ def _deploy_feeds(
     return feeds
 
 
+def _deploy_relays(
+    scenario: Scenario, setup: Setup, feeds: Mapping[str, Contract]
+) -> dict[str, dict[str, Contract]]:
+    """For each lending venue a relay to every feed that another one reads too.
+
+    Markets that share no feed read theirs directly.
+    """
+    venues = scenario.venues_of(Lending)
+    readers = Counter(listing.symbol for spec in venues for listing in spec.assets)
+    return {
+        spec.name: {
+            listing.symbol: setup.deploy("RelayFeed", KEEPER, feeds[listing.symbol].address)
+            for listing in spec.assets
+            if readers[listing.symbol] > 1
+        }
+        for spec in venues
+    }
+
+
 def feed_answer(price: int, feed_decimals: int) -> int:
     """A feed's answer for an 8-decimal price, rounded down where the feed is coarser."""
     answer: int = price * 10**feed_decimals // PRICE_UNIT
@@ -426,6 +454,17 @@ def _fund_agents(
             for symbol, amount in getattr(outside, "capital", ()):
                 seeder.mint(symbol, owner, base_units(amount, decimals[symbol]))
     return deposits
+
+
+def _purses(scenario: Scenario) -> list[bytes]:
+    """Accounts that liquidators of several venues have only where they share no capital."""
+    return [
+        account(spec.purse(venue), index).address
+        for spec in scenario.agents_of(Liquidator)
+        if spec.further_venues
+        for venue in spec.serves
+        for index in range(spec.count)
+    ]
 
 
 def _deposit_fees(

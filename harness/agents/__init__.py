@@ -8,7 +8,7 @@ from harness.agents.arbitrageur import ArbitrageurAgent
 from harness.agents.base import Agent, Context, OutsideAgent
 from harness.agents.borrower import BorrowerAgent
 from harness.agents.keeper import Keeper, Publisher
-from harness.agents.liquidator import LiquidatorAgent
+from harness.agents.liquidator import LiquidatorAgent, liquidators
 from harness.agents.stewards import GovernorAgent, GuardianAgent
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "LiquidatorAgent",
     "OutsideAgent",
     "Publisher",
+    "liquidators",
 ]

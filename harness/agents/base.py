@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from harness import rng
+from harness.cuts import UNCUT, Cuts
 from harness.engine.base import Transaction
 from harness.orders import DECLARED_GAS, Order
 from harness.scenario import BPS, Bid, Outages, Scenario, Withdrawal
@@ -32,6 +33,7 @@ class Context:
     world: World
     scenario: Scenario
     seed: int
+    cuts: Cuts = UNCUT
 
 
 @runtime_checkable

@@ -30,7 +30,7 @@ class BorrowerAgent:
 
     def __init__(self, venue: str, context: Context) -> None:
         self.name = f"{BORROWERS}{venue}"
-        self._venue = venue
+        self.venue = venue
         self._world = context.world
         self._context = context
         self._bids = {
@@ -48,7 +48,7 @@ class BorrowerAgent:
 
     def act(self, view: View) -> list[Order]:
         """An order for every called account whose time to answer has come."""
-        venue = view.venues[self._venue]
+        venue = view.venues[self.venue]
         positions, latencies, next_block = venue.venue.positions, self._latencies, view.next_block
         due = [
             (number, positions[number])
@@ -107,7 +107,7 @@ class BorrowerAgent:
 
     def _maker(self, number: int, position: Position) -> OrderMaker:
         if number not in self._makers:
-            sender = self._world.venues[self._venue].accounts[number]
+            sender = self._world.venues[self.venue].accounts[number]
             bid = self._bids[position.population]
             self._makers[number] = OrderMaker(self._context, self.name, sender, bid, 0)
         return self._makers[number]

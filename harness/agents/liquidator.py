@@ -31,12 +31,13 @@ def best_sale(hop: Hop, seized: int, repaid: int) -> int:
 class _Curves:
     """The curves on which forced sales are filled, as one liquidator's own sales leave them.
 
-    Where the sink fills them, at the current quote whatever the amount, nothing is left out for
-    lack of depth.
+    Where the sink fills a venue's, at the current quote whatever the amount, nothing is left out
+    for lack of depth.
     """
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, venue: str) -> None:
         self._view = view
+        self._at_quote = view.cuts.sells_to_sink(venue)
         self._hops: dict[tuple[str, str], Hop | None] = {}
 
     def _hop(self, sold: str, bought: str) -> Hop | None:
@@ -51,7 +52,7 @@ class _Curves:
         hop = self._hop(sold, bought)
         if hop is None:
             return None
-        if self._view.cut:
+        if self._at_quote:
             return quote.max_repay
         sale = best_sale(hop, quote.seized, quote.max_repay)
         return min(quote.max_repay, sale * quote.max_repay // max(1, quote.seized))
@@ -61,24 +62,72 @@ class _Curves:
         hop = self._hop(sold, bought)
         if hop is None:
             return 0
-        return hop.marginal_out(amount) if self._view.cut else hop.amount_out(amount)
+        return hop.marginal_out(amount) if self._at_quote else hop.amount_out(amount)
 
     def sell(self, sold: str, bought: str, amount: int, proceeds: int) -> None:
         """Moves the curve as a sale would."""
         hop = self._hop(sold, bought)
-        if hop is not None and not self._view.cut:
+        if hop is not None and not self._at_quote:
             self._hops[sold, bought] = Hop(
                 hop.reserve_in + amount, hop.reserve_out - proceeds, hop.fee_pips
             )
 
 
-class LiquidatorAgent:
-    """One liquidator of one venue."""
+class Purse:
+    """A liquidator's capital, and what its orders in flight will take of it."""
 
-    def __init__(self, spec: Liquidator, index: int, context: Context) -> None:
-        self.name = f"{spec.name}-{index}" if spec.count > 1 else spec.name
+    def __init__(self, owner: bytes) -> None:
+        self.owner = owner
+        #: by agent and key: debt asset, amount, and the block after which the order was made
+        self._committed: dict[tuple[str, str], tuple[str, int, int]] = {}
+
+    def refresh(self, view: View) -> None:
+        """Forgets orders that no longer wait, but for those just made."""
+        self._committed = {
+            order: held
+            for order, held in self._committed.items()
+            if order in view.mempool or held[2] == view.index
+        }
+
+    def in_flight(self, symbol: str, but: tuple[str, str]) -> int:
+        """What all orders but one take of an asset."""
+        return sum(
+            amount
+            for order, (asset, amount, _) in self._committed.items()
+            if asset == symbol and order != but
+        )
+
+    def commit(self, order: tuple[str, str], symbol: str, amount: int, index: int) -> None:
+        """Notes an order; one that waits keeps what it says, only its bid is raised."""
+        self._committed.setdefault(order, (symbol, amount, index))
+
+
+def liquidators(spec: Liquidator, index: int, context: Context) -> list[LiquidatorAgent]:
+    """Liquidator number ``index``: an agent for each venue it serves, all with one purse, but for
+    venues to which the capital of others is cut."""
+    name = f"{spec.name}-{index}" if spec.count > 1 else spec.name
+    shared = Purse(account(spec.name, index).address)
+    agents = []
+    for venue in spec.serves:
+        purse = shared
+        if spec.further_venues and context.cuts.has(venue, "liquidator"):
+            purse = Purse(account(spec.purse(venue), index).address)
+        own_name = name if venue == spec.venue else f"{name}@{venue}"
+        agents.append(LiquidatorAgent(spec, own_name, venue, purse, context))
+    return agents
+
+
+class LiquidatorAgent:
+    """One liquidator in one venue."""
+
+    def __init__(
+        self, spec: Liquidator, name: str, venue: str, purse: Purse, context: Context
+    ) -> None:
+        self.name = name
+        self.venue = venue
         self._spec = spec
-        self._sender = account(spec.name, index).address
+        self._purse = purse
+        self._sender = purse.owner
         self._world = context.world
         self._fee_asset = context.scenario.block_space.fee_asset
         self._outages = OutageClock(spec.outages, context, self.name)
@@ -86,17 +135,15 @@ class LiquidatorAgent:
         self._flash_loan = spec.funding == "flash-loan"
         self._maker = OrderMaker(context, self.name, self._sender, spec.bid, spec.latency_blocks)
         self._floor = usd_wad(spec.min_profit_usd)
-        #: what orders in flight will repay, by account: (debt asset, amount)
-        self._committed: dict[str, tuple[str, int]] = {}
 
     def act(self, view: View) -> list[Order]:
         """Orders for the most profitable accounts that capital and orders in flight allow."""
-        venue = view.venues[self._spec.venue]
+        venue = view.venues[self.venue]
         gone = self._withdrawal.gone(view)
         if not venue.unhealthy_since or gone or self._outages.out(view):
             return []
         mine = {key for owner, key in view.mempool if owner == self.name}
-        self._committed = {key: held for key, held in self._committed.items() if key in mine}
+        self._purse.refresh(view)
         attention = _ATTENTION * self._spec.max_transactions
         orders, passed_over = self._offers(view, venue, attention, mine)
         while passed_over and not orders and attention < len(venue.unhealthy_since):
@@ -109,7 +156,7 @@ class LiquidatorAgent:
     ) -> tuple[list[Order], bool]:
         """Orders for the best of the ``attention`` largest opportunities, and whether some were
         passed over that no pool trades or of which too little would be left."""
-        curves = _Curves(view)
+        curves = _Curves(view, self.venue)
         orders: list[Order] = []
         passed_over = False
         for quote in self._ranked(view, venue, attention):
@@ -158,11 +205,7 @@ class LiquidatorAgent:
         if self._flash_loan or venue.venue.needs_no_capital:
             return venue.venue.borrowable(quote, venue.states)
         debt = venue.venue.assets[quote.debt]
-        in_flight = sum(
-            amount
-            for other, (symbol, amount) in self._committed.items()
-            if symbol == debt and other != key
-        )
+        in_flight = self._purse.in_flight(debt, (self.name, key))
         return view.balances(debt, [self._sender])[0] - in_flight
 
     def _offer(
@@ -181,8 +224,7 @@ class LiquidatorAgent:
             return None
         if collateral != debt:
             curves.sell(collateral, debt, seized, proceeds)
-        # an order that waits keeps what it says; only its bid is raised
-        self._committed.setdefault(key, (debt, repay))
+        self._purse.commit((self.name, key), debt, repay, view.index)
         least = self._floor * self._world.units[debt] // view.external_wad(debt)
         executor, data = venue.venue.liquidation_call(
             quote, repay, least, flash_loan=self._flash_loan

@@ -21,6 +21,7 @@ class GuardianAgent:
 
     def __init__(self, spec: Guardian, context: Context) -> None:
         self.name = spec.name
+        self.venue = spec.venue
         self._spec = spec
         self._market = context.world.venues[spec.venue].market
         self._outages = OutageClock(spec.outages, context, self.name)
@@ -86,6 +87,7 @@ class GovernorAgent:
 
     def __init__(self, spec: Governor, context: Context) -> None:
         self.name = spec.name
+        self.venue = spec.venue
         self._spec = spec
         self._venue = context.world.venues[spec.venue]
         self._outages = OutageClock(spec.outages, context, self.name)

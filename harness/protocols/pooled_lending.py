@@ -197,6 +197,11 @@ class PooledLendingVenue:
         self._account_topic = {topics[name]: at for name, at in self.ACCOUNT_TOPICS.items()}
 
     @property
+    def origins(self) -> tuple[bytes, ...]:
+        """The addresses under which this venue's forced trades are filed."""
+        return (self.market.address,)
+
+    @property
     def people(self) -> tuple[bytes, ...]:
         """Everyone with a claim or a debt here at the start."""
         return self.accounts + self.suppliers

@@ -365,6 +365,11 @@ def _check_agents(scenario: Scenario, symbols: Sequence[str]) -> None:
         path = f"agent[{i}]"
         if isinstance(agent, Liquidator):
             _known(agent.venue, lending, f"{path}.venue", "a lending venue")
+            for j, other in enumerate(agent.further_venues):
+                here = f"{path}.further_venues[{j}]"
+                _known(other, lending, here, "a lending venue")
+                if other in agent.serves[: j + 1]:
+                    raise ScenarioError(here, other, "each venue only once")
             for symbol, _ in agent.capital:
                 _known(symbol, symbols, f"{path}.capital.{symbol}", "an asset's symbol")
             if agent.withdrawal.fall_bps:

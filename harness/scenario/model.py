@@ -678,8 +678,9 @@ class Agent(Family):
 
 @dataclass(frozen=True, slots=True)
 class Liquidator(Agent):
-    """Liquidators of one venue; each of the ``count`` has the capital stated.
+    """Liquidators; each of the ``count`` has the capital stated.
 
+    They serve ``venue``, and ``further_venues`` from the same capital and fee deposit.
     ``latency_blocks`` pass between seeing a state and sending a transaction based on it;
     ``min_profit_usd`` after the expected fee; ``max_transactions`` in flight at a time.
 
@@ -702,6 +703,16 @@ class Liquidator(Agent):
     bid: Bid = Bid()
     outages: Outages = Outages()
     withdrawal: Withdrawal = Withdrawal()
+    further_venues: tuple[Name, ...] = ()
+
+    @property
+    def serves(self) -> tuple[str, ...]:
+        """All venues it liquidates in."""
+        return (self.venue, *self.further_venues)
+
+    def purse(self, venue: str) -> str:
+        """Name of the accounts of its own that it has for one venue where it shares no capital."""
+        return f"{self.name}@{venue}"
 
 
 @dataclass(frozen=True, slots=True)

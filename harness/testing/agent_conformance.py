@@ -80,7 +80,7 @@ def facts(view: View) -> dict[str, Any]:
     """What a view says of the world, copied."""
     return copy.deepcopy(
         {
-            "block": (view.index, view.timestamp, view.cut, view.background_bid),
+            "block": (view.index, view.timestamp, view.cuts, view.background_bid),
             "outside": (view.external, view.displacement),
             "feeds": view.feeds,
             "reserves": view.reserves,

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from harness.agents import Agent, Context
+from harness.cuts import UNCUT, Cuts
 from harness.engine import Block, Engine, Receipt, Transaction, default_engine
 from harness.engine.digest import DigestChain
 from harness.run import run, set_up
@@ -187,7 +188,7 @@ class Pass:
             digests.add(block, receipts)
         self._digest = digests.value
 
-    def simulate(self, *, cut: bool = False) -> Trace:
+    def simulate(self, cuts: Cuts = UNCUT) -> Trace:
         """Runs every block."""
         return simulate(
             self.engine,
@@ -197,7 +198,7 @@ class Pass:
             self.seed,
             first_number=len(self._blocks) + 1,
             digest=self._digest,
-            cut=cut,
+            cuts=cuts,
         )
 
     def view(self, index: int = 0) -> View:

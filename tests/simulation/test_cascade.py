@@ -9,6 +9,7 @@ from collections import Counter
 
 import pytest
 
+from harness.cuts import TWIN
 from harness.metrics.waves import classify, is_below
 from harness.orders import DECLARED_GAS
 from harness.run import _feed_terms, _terms
@@ -232,7 +233,7 @@ def test_a_straight_fall_without_feedback_is_wave_0_and_amplification_1(small) -
 def test_cut_trades_make_no_waves(small, spot_ladder, passes) -> None:
     """The ladder that cascades at one half, with forced trades filled by the sink."""
     scenario = spot_ladder()
-    first, second = (passes(scenario).simulate(cut=True) for _ in range(2))
+    first, second = (passes(scenario).simulate(TWIN) for _ in range(2))
     classify(first, second, _terms(scenario, passes(scenario).world), _feed_terms(scenario))
     assert len(first.liquidations) == HIT
     assert {(row.wave, row.cause) for row in first.liquidations} == {(0, "exogenous")}

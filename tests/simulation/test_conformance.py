@@ -17,7 +17,7 @@ from harness.agents import (
     Context,
     GovernorAgent,
     GuardianAgent,
-    LiquidatorAgent,
+    liquidators,
 )
 from harness.agents.base import OrderMaker
 from harness.builder import Adversarial, FeeAuction, RandomOrder
@@ -105,7 +105,7 @@ class TestLiquidator(Lively):
     @pytest.fixture
     def make_agent(self, scenario):
         (spec,) = scenario.agents_of(Liquidator)
-        return lambda context: LiquidatorAgent(spec, 0, context)
+        return lambda context: liquidators(spec, 0, context)[0]
 
 
 class TestArbitrageur(Lively):
@@ -151,7 +151,7 @@ class Wrong:
 
     def __init__(self, scenario, context: Context) -> None:
         (spec,) = scenario.agents_of(Liquidator)
-        self._agent = LiquidatorAgent(spec, 0, context)
+        self._agent = liquidators(spec, 0, context)[0]
         self.name = self._agent.name
 
     def act(self, view):

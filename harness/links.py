@@ -1,0 +1,37 @@
+"""Which links there are between the venues of a deployed scenario.
+
+A link that is not there can be cut all the same; it changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.cuts import CHANNELS, Channel, Link
+from harness.scenario import Liquidator, Scenario
+from harness.world import World
+
+
+def links_of(scenario: Scenario, world: World) -> tuple[Link, ...]:
+    """The links of a scenario, by channel and then in the order of its venues."""
+    found = set(_links(scenario, world))
+    return tuple(
+        Link(venue, channel)
+        for channel in CHANNELS
+        for venue in world.venues
+        if (venue, channel) in found
+    )
+
+
+def _links(scenario: Scenario, world: World) -> Iterator[tuple[str, Channel]]:
+    pairs = [{pool.base, pool.quote} for pool in world.pools.values()]
+    for name, venue in world.venues.items():
+        if any(pair <= set(venue.assets) for pair in pairs):
+            yield name, "price"
+        if world.relays.get(name):
+            yield name, "oracle"
+        if len(world.venues) > 1:
+            yield name, "block-space"
+    for spec in scenario.agents_of(Liquidator):
+        if spec.further_venues:
+            yield from ((venue, "liquidator") for venue in spec.serves)
