@@ -11,6 +11,7 @@ from harness.builder import Selection
 from harness.contracts import Contract, Event, decode_error
 from harness.engine.base import Block, Log, Receipt
 from harness.errors import EngineError
+from harness.modules.rows import WATCHED, At, ModuleRows
 from harness.orders import DECLARED_GAS, Order
 from harness.scenario import PoolSpotFeed, PushFeed, Scenario
 from harness.trace import (
@@ -56,11 +57,15 @@ class Recorder:
         self._last_trade = 0
         self._bad_debt = dict.fromkeys(world.venues, 0)
         self._events: dict[tuple[bytes, bytes], tuple[str, Event]] = {}
+        self._modules: dict[str, ModuleRows] = {}
         for name, venue in world.venues.items():
             self._watch(venue.market, name, *venue.EVENTS)
             self._watch(venue.liquidator, "", "LiquidationExecuted")
             if venue.flash_liquidator is not None:
                 self._watch(venue.flash_liquidator, "", "FlashLiquidation")
+            if venue.module is not None:
+                self._watch(venue.module.contract, name, *WATCHED)
+                self._modules[name] = ModuleRows(venue, venue.module, world.symbols, self.trace)
         self._watch(world.router, "", "ForcedTrade")
         self._watch(world.fee_ledger, "", "FeeCharged")
         self._venue_at = {venue.market.address: name for name, venue in world.venues.items()}
@@ -154,11 +159,18 @@ class Recorder:
         self, index: int, place: int, order: Order, events: Sequence[Decoded]
     ) -> None:
         liquidation: LiquidationRow | None = None
+        for module in self._modules.values():
+            module.begin()
         for name, venue, fields in events:
             if name == "Liquidate":
                 liquidation = self._liquidation(index, place, order, venue, fields)
-                self.trace.liquidations.append(liquidation)
-                self._books.liquidated(liquidation)
+                self._add(liquidation)
+            elif name == "Confiscate" or name in WATCHED:
+                begun = self._modules[venue].event(name, fields, At(index, place, order.agent))
+                if begun is not None:
+                    liquidation = begun
+                    self._place_in_time(begun)
+                    self._add(begun)
             elif name == "BadDebt":
                 self._record_bad_debt(index, venue, fields)
             elif name == "AssetConfigured":
@@ -175,19 +187,32 @@ class Recorder:
             elif name == "FlashLiquidation" and liquidation is not None:
                 liquidation.proceeds = fields["proceeds"] - fields["fee"]
 
+    def _add(self, liquidation: LiquidationRow) -> None:
+        self.trace.liquidations.append(liquidation)
+        self._books.liquidated(liquidation)
+
+    def _place_in_time(self, row: LiquidationRow) -> None:
+        """Since when the account was unhealthy, and which trades its feeds had seen."""
+        state = self._view.venues[row.venue]
+        row.unhealthy_since = state.unhealthy_since.get(row.account, row.block)
+        row.feed_trades = self._feed_trades(state.venue.assets)
+
     def _liquidation(
         self, index: int, place: int, order: Order, venue: str, fields: dict[str, Any]
     ) -> LiquidationRow:
         handle = self._world.venues[venue]
         number = handle.number_of.get(fields["account"], -1)
         symbols = self._world.symbols
+        collateral = symbols[fields["collateralAsset"]]
+        price = fields["prices"][handle.assets.index(collateral)]
+        fee = fields["protocolFee"] * price // self._world.units[collateral]
         return LiquidationRow(
             block=index,
             place=place,
             venue=venue,
             account=number,
             liquidator=order.agent,
-            collateral=symbols[fields["collateralAsset"]],
+            collateral=collateral,
             debt=symbols[fields["debtAsset"]],
             repaid=fields["repaid"],
             seized=fields["seized"],
@@ -200,6 +225,8 @@ class Recorder:
             unhealthy_since=self._view.venues[venue].unhealthy_since.get(number, index),
             feed_trades=self._feed_trades(handle.assets),
             thresholds_bps=handle.thresholds_bps,
+            taken_usd=fields["seizedUsdWad"] + fee,
+            relieved_usd=fields["repaidUsdWad"],
         )
 
     def _trade(self, index: int, place: int, order: Order, fields: dict[str, Any]) -> TradeRow:
@@ -293,6 +320,8 @@ class Recorder:
     def block(self, index: int, block: Block, digest: bytes) -> None:
         """Records the state after a block."""
         view = self._view
+        for name, rows in self._modules.items():
+            rows.close_block(view.venues[name].states)
         feeds = {
             symbol: FeedPoint(
                 round_.answer * WAD // self._feed_units[symbol],

@@ -49,6 +49,8 @@ class LiquidationRow:
     trade: id of the forced trade that sold the seized collateral, 0 if none did
     feed_trades: for each asset, the last forced trade its feed had seen
     thresholds_bps: liquidation thresholds in force, None for those listed
+    taken_usd: what the account lost: collateral seized, fees included, or taken over by a module
+    relieved_usd: what it was relieved of or got back: debt, and collateral returned
     wave, cause, parent: see ``harness.metrics.waves``
     """
 
@@ -72,9 +74,34 @@ class LiquidationRow:
     thresholds_bps: tuple[int, ...] | None = None
     proceeds: int = 0
     trade: int = 0
+    taken_usd: int = 0
+    relieved_usd: int = 0
     wave: int = -1
     cause: str = ""
     parent: int = 0
+
+
+@dataclass(slots=True)
+class SaleRow:
+    """A sale by a liquidation module, which pays for a liquidation that began before it.
+
+    liquidation: its place in the trace's liquidations
+    paid: debt assets the buyer paid; bought: collateral assets it got
+    paid_usd, bought_usd: at the market's prices after the block
+    proceeds: debt assets for which the buyer sold the collateral on, 0 while it has not
+    trade: id of the forced trade by which it did
+    """
+
+    liquidation: int
+    block: int
+    place: int
+    buyer: str
+    paid: int
+    bought: int
+    paid_usd: int = 0
+    bought_usd: int = 0
+    proceeds: int = 0
+    trade: int = 0
 
 
 class CallState(NamedTuple):
@@ -165,6 +192,7 @@ class Trace:
     blocks: list[BlockRow] = field(default_factory=list)
     transactions: list[TransactionRow] = field(default_factory=list)
     liquidations: list[LiquidationRow] = field(default_factory=list)
+    sales: list[SaleRow] = field(default_factory=list)
     trades: list[TradeRow] = field(default_factory=list)
     bad_debts: list[BadDebtRow] = field(default_factory=list)
     calls: dict[str, list[MarginCall]] = field(default_factory=dict)

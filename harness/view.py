@@ -117,8 +117,8 @@ class VenueState:
         self._engine = engine
         venue.reset()
         self._thresholds = venue.thresholds_bps
-        #: USD (WAD) of debt repaid in liquidations so far
-        self.repaid_usd = 0
+        #: USD (WAD) of debt repaid in liquidations so far, or taken over by the module
+        self.liquidated_usd = 0
         self.calls = CallBook()
         self._call_levels = np.array(
             [position.call_health_factor / WAD for position in venue.positions]
@@ -155,7 +155,8 @@ class VenueState:
             self._quoted_at = self.oracle_prices
         for number in touched:
             self._quotes.pop(number, None)
-        self.repaid_usd += self.venue.repaid_usd(receipts) if touched else 0
+        if touched:
+            self.liquidated_usd += self.venue.liquidated_usd(receipts, self.states)
         if self.venue.thresholds_bps != self._thresholds:
             self._thresholds = self.venue.thresholds_bps
             self._quotes.clear()
@@ -225,7 +226,8 @@ class VenueState:
         both.
         """
         spec = self.venue.spec
-        if repay >= quote.max_repay or not spec.min_leftover_usd:
+        unbound = self.venue.module is not None or not spec.min_leftover_usd
+        if repay >= quote.max_repay or unbound:
             return min(repay, quote.max_repay)
         words = self.venue.position_words(quote.account, self.states)
 

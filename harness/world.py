@@ -209,6 +209,7 @@ def deploy(
                 liquidation_executor=liquidation_executor,
                 deleverage_executor=deleverage_executor,
                 flash_liquidator=flash_liquidator,
+                router=router,
                 mint=seeder.mint,
                 approve=seeder.approve,
                 seeder=SEEDER,

@@ -68,8 +68,8 @@ class GuardianAgent:
         self._sent = None
 
     def _recent(self, view: View) -> int:
-        """USD (WAD) of debt repaid in liquidations within the window."""
-        total = view.venues[self._spec.venue].repaid_usd
+        """USD (WAD) of debt liquidated within the window."""
+        total = view.venues[self._spec.venue].liquidated_usd
         self._repaid.append((view.timestamp, total))
         while len(self._repaid) > 1 and self._repaid[1][0] <= view.timestamp - self._spec.window_s:
             self._repaid.popleft()

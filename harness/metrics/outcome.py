@@ -109,12 +109,7 @@ def _largest_share(result: RunResult) -> float | None:
 
 
 def _borrower_loss(result: RunResult) -> float:
-    lost = 0
-    for row in result.run.liquidations:
-        place = result.world.venues[row.venue].assets.index(row.collateral)
-        fee = row.protocol_fee * row.prices[place] // result.world.units[row.collateral]
-        lost += row.seized_usd + fee - row.repaid_usd
-    return usd(lost)
+    return usd(sum(row.taken_usd - row.relieved_usd for row in result.run.liquidations))
 
 
 def _borrowing(result: RunResult) -> tuple[int, int]:

@@ -2,8 +2,8 @@
 
 A remedy is a change of data and nothing else, so that what it changes can be read, and a remedied
 run is an ordinary run. Stacked remedies (``a+b``) apply in the order of their stages, whatever the
-order in which they are named: what prices are read first, then what the market allows, then who may
-stop it.
+order in which they are named: what prices are read first, then what the market allows, then how it
+liquidates, then who may stop it.
 """
 
 from harness.mitigations.base import Mitigation, Stage, mitigation, mitigations, remedied

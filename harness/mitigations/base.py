@@ -18,8 +18,9 @@ class Stage(IntEnum):
 
     ORACLE = 1
     PARAMETERS = 2
-    GUARD = 3
-    GRACE = 4
+    DESIGN = 3
+    GUARD = 4
+    GRACE = 5
 
 
 class Mitigation(Protocol):
@@ -66,9 +67,14 @@ class Remedy:
 @cache
 def mitigations() -> Mapping[str, Mitigation]:
     """The built-in remedies by name."""
-    from harness.mitigations import guards, oracles, parameters
+    from harness.mitigations import designs, guards, oracles, parameters
 
-    every = (*oracles.REMEDIES, *parameters.REMEDIES, *guards.REMEDIES)
+    every = (
+        *oracles.REMEDIES,
+        *parameters.REMEDIES,
+        *designs.REMEDIES,
+        *guards.REMEDIES,
+    )
     return {remedy.name: remedy for remedy in every}
 
 

@@ -16,8 +16,11 @@ from numpy.typing import NDArray
 from harness.accounts import account
 from harness.contracts import WORD, Contract, Words
 from harness.engine.base import Engine, Receipt
+from harness.modules.deploy import deploy_module
+from harness.modules.handle import ModuleHandle
 from harness.population import Position
 from harness.scenario import (
+    GrowingDiscount,
     Lending,
     LendingAsset,
     PooledLending,
@@ -141,9 +144,12 @@ class PooledLendingVenue:
         "Repay": 3,
         "Liquidate": 1,
         "ClaimsSeized": 3,
+        "Confiscate": 1,
+        "Assign": 1,
+        "Draw": 3,
     }
     #: the events a recorder has use for
-    EVENTS: ClassVar[tuple[str, ...]] = ("Liquidate", "BadDebt", "AssetConfigured")
+    EVENTS: ClassVar[tuple[str, ...]] = ("Liquidate", "BadDebt", "AssetConfigured", "Confiscate")
     #: whether a liquidator gets the collateral before it has to pay
     needs_no_capital: ClassVar[bool] = False
 
@@ -161,7 +167,9 @@ class PooledLendingVenue:
         liquidator: Contract,
         deleverager: Contract,
         flash_liquidator: Contract | None = None,
+        module: ModuleHandle | None = None,
     ) -> None:
+        self.module = module
         self._configs = dict(configs)
         self._tokens = tokens
         self._flash_fee_pips = spec.flash_loan_fee_pips if isinstance(spec, PooledLending) else 0
@@ -186,6 +194,10 @@ class PooledLendingVenue:
         #: liquidation thresholds in force, by asset
         self.thresholds_bps = self._listed_thresholds()
         self._bonuses = np.array([1 + a.liquidation_bonus_bps / BPS for a in spec.assets])
+        self._most_bonus = float(self._bonuses.max()) - 1.0
+        if module is not None and isinstance(module.design, GrowingDiscount):
+            discount = module.design.max_discount_bps
+            self._most_bonus = discount / (BPS - discount)
         self._claims: Floats = np.zeros((len(self.accounts), len(self.assets)))
         self._debts: Floats = np.zeros((len(self.accounts), len(self.assets)))
         self._valued: tuple[tuple[object, ...], tuple[Floats, Floats]] | None = None
@@ -329,15 +341,21 @@ class PooledLendingVenue:
                             found.add(number)
         return found
 
-    def repaid_usd(self, receipts: Sequence[Receipt]) -> int:
-        """USD (WAD) of debt that liquidations in these receipts repaid."""
-        return sum(
-            told["repaidUsdWad"]
-            for receipt in receipts
-            for fields in self.market.events(receipt.logs, "Liquidate")
-            for name, told in self.told("Liquidate", fields)
-            if name == "Liquidate"
-        )
+    def liquidated_usd(self, receipts: Sequence[Receipt], states: Sequence[AssetState]) -> int:
+        """USD (WAD) of debt that liquidations in these receipts repaid, or a module took over at
+        the indexes after them."""
+        total = 0
+        for receipt in receipts:
+            if self.module is None:
+                for fields in self.market.events(receipt.logs, "Liquidate"):
+                    for name, told in self.told("Liquidate", fields):
+                        total += told["repaidUsdWad"] if name == "Liquidate" else 0
+                continue
+            for fields in self.market.events(receipt.logs, "Confiscate"):
+                for place, word in enumerate(fields["taken"]):
+                    debt = (word & NO_CAP) * states[place].borrow_index // RAY
+                    total += debt * fields["prices"][place] // 10 ** self.decimals[place]
+        return total
 
     def health(self, states: Sequence[AssetState], prices_wad: Sequence[int]) -> Floats:
         """Health factors of all accounts from the cache, good to about 15 digits.
@@ -366,7 +384,7 @@ class PooledLendingVenue:
         claims_usd, debt_usd = self._usd(states, prices_wad)
         rows = list(numbers)
         worth = np.minimum(claims_usd[rows].sum(axis=1), debt_usd[rows].sum(axis=1))
-        gain: Floats = worth * (float(self._bonuses.max()) - 1.0) * (1 + 1e-9)
+        gain: Floats = worth * self._most_bonus * (1 + 1e-9)
         return gain
 
     def position_words(self, number: int, states: Sequence[AssetState]) -> tuple[int, ...]:
@@ -421,8 +439,22 @@ class PooledLendingVenue:
         """Exact liquidation quotes of these accounts; ``max_repay`` is 0 for one that cannot be
         liquidated."""
         words = _words(self._ask(engine, "liquidationQuotes", numbers))
-        return [
+        quotes = [
             Quote(number, *words[5 * place : 5 * place + 5]) for place, number in enumerate(numbers)
+        ]
+        if self.module is None or not isinstance(self.module.design, GrowingDiscount):
+            return quotes
+        granted = self.module.lens.read(
+            engine,
+            "discountQuotes",
+            self.module.contract.address,
+            [self.accounts[number] for number in numbers],
+            [self._tokens[self.assets[quote.collateral]].address for quote in quotes],
+            [self._tokens[self.assets[quote.debt]].address for quote in quotes],
+        )
+        return [
+            quote._replace(max_repay=granted[2 * place], seized=granted[2 * place + 1])
+            for place, quote in enumerate(quotes)
         ]
 
     def shortfall(
@@ -489,6 +521,7 @@ def deploy_pooled_lending(
     liquidation_executor: Contract,
     deleverage_executor: Contract,
     flash_liquidator: Contract | None,
+    router: Contract,
     mint: Callable[[str, bytes, int], None],
     approve: Callable[[str, bytes, Contract], None],
     seeder: bytes,
@@ -512,6 +545,7 @@ def deploy_pooled_lending(
     lens = setup.deploy("LendingLens")
     if spec.flash_loan_fee_pips:
         setup.send(admin, market, "setFlashLoanFee", spec.flash_loan_fee_pips)
+    module = deploy_module(setup, spec.liquidation, market, admin=admin, router=router)
     for listing in spec.assets:
         opening = listing.liquidation_threshold_bps
         config = _asset_config(listing, scenario, tokens, feeds, decimals, ltv_bps=opening)
@@ -543,6 +577,8 @@ def deploy_pooled_lending(
         )
         for listing in spec.assets
     }
+    if module is not None:
+        suppliers.append(module.contract.address)
     places = [decimals[a.symbol] for a in spec.assets]
     return PooledLendingVenue(
         spec,
@@ -556,6 +592,7 @@ def deploy_pooled_lending(
         liquidator=liquidation_executor,
         deleverager=deleverage_executor,
         flash_liquidator=flash_liquidator,
+        module=module,
     )
 
 

@@ -13,6 +13,7 @@ from harness.scenario.files import (
     scenario_names,
     with_price_file,
 )
+from harness.scenario.liquidation import FixedBonus, GrowingDiscount, LiquidationDesign
 from harness.scenario.model import (
     BPS,
     PRICE_DECIMALS,
@@ -82,13 +83,16 @@ __all__ = [
     "Correlation",
     "ExternalMarket",
     "Feed",
+    "FixedBonus",
     "Governor",
+    "GrowingDiscount",
     "Guardian",
     "HealthDistribution",
     "IsolatedLending",
     "JumpDiffusionPrice",
     "Lending",
     "LendingAsset",
+    "LiquidationDesign",
     "Liquidator",
     "Outages",
     "Pool",

@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import Annotated, ClassVar, Literal, TypeVar
 
 from harness.scenario._decode import Family, Instant, Key, Pattern, Range, TableOf
+from harness.scenario.liquidation import FIXED_BONUS, LiquidationDesign
 
 WAD = 10**18
 RAY = 10**27
@@ -456,6 +457,8 @@ class PooledLending(Lending):
     """A pooled lending market under Aave v3.3's rules.
 
     0 switches off ``full_close_health_factor``, ``full_close_below_usd`` or ``min_leftover_usd``.
+    These, the close factor and the listed bonus are rules of the ``fixed-bonus`` liquidation; every
+    other design has its own.
     """
 
     kind_name: ClassVar[str] = "pooled-lending"
@@ -466,6 +469,7 @@ class PooledLending(Lending):
     full_close_below_usd: Usd = 2000.0
     min_leftover_usd: Usd = 1000.0
     flash_loan_fee_pips: Pips = 0
+    liquidation: LiquidationDesign = FIXED_BONUS
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,106 @@
+"""Sets up the module that a market's scenario asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal, localcontext
+
+from harness.contracts import Contract
+from harness.modules.handle import ModuleHandle
+from harness.scenario.liquidation import (
+    DutchAuctions,
+    ExponentialCurve,
+    FixedBonus,
+    GrowingDiscount,
+    LinearCurve,
+    LiquidationDesign,
+    PriceCurve,
+    StepCurve,
+)
+from harness.scenario.model import base_units
+from harness.setup import Setup
+
+WAD = 10**18
+RAY = 10**27
+BPS = 10_000
+
+
+def deploy_module(
+    setup: Setup,
+    design: LiquidationDesign,
+    market: Contract,
+    *,
+    admin: bytes,
+    router: Contract,
+) -> ModuleHandle | None:
+    """Deploys a design and gives it to a market that lists nothing yet; None for the fixed bonus.
+
+    Raises TypeError for a design that no contract is known for.
+    """
+    if isinstance(design, FixedBonus):
+        return None
+    trigger = executor = None
+    if isinstance(design, GrowingDiscount):
+        cap = design.max_discount_bps * WAD // BPS
+        contract = setup.deploy("DiscountLiquidation", market.address, cap)
+    elif isinstance(design, DutchAuctions):
+        contract, trigger = _dutch_auction(setup, design, market, admin)
+        executor = setup.deploy("PurchaseExecutor", router.address)
+    else:
+        raise TypeError(f"no module for {design.tag_value()}")
+    setup.send(admin, market, "setLiquidationModule", contract.address)
+    return ModuleHandle(design, contract, setup.deploy("ModuleLens"), trigger, executor)
+
+
+def configure_module(
+    setup: Setup, module: ModuleHandle, collaterals: Sequence[Contract], *, admin: bytes
+) -> None:
+    """States each collateral's terms, once the market lists it."""
+    design = module.design
+    if isinstance(design, DutchAuctions) and module.trigger is not None:
+        limit = base_units(design.limit_per_collateral_usd, 18)
+        for token in collaterals:
+            setup.send(
+                admin, module.trigger, "setLimits", token.address, limit, BPS + design.penalty_bps
+            )
+
+
+def _dutch_auction(
+    setup: Setup, design: DutchAuctions, market: Contract, admin: bytes
+) -> tuple[Contract, Contract]:
+    config = (
+        base_units(design.buffer, 27),
+        design.reset_after_s,
+        base_units(design.reset_below, 27),
+        design.incentive_bps * WAD // BPS,
+        base_units(design.flat_incentive_usd, 18),
+    )
+    curve = _curve(setup, design.curve)
+    auction = setup.deploy("DutchAuction", admin, market.address, curve.address, config)
+    trigger = setup.deploy(
+        "LiquidationTrigger",
+        admin,
+        auction.address,
+        base_units(design.limit_usd, 18),
+        base_units(design.dust_usd, 18),
+    )
+    setup.send(admin, auction, "setTrigger", trigger.address)
+    return auction, trigger
+
+
+def _curve(setup: Setup, curve: PriceCurve) -> Contract:
+    if isinstance(curve, StepCurve):
+        cut = curve.cut_bps * RAY // BPS
+        return setup.deploy("StairstepExponentialDecrease", curve.step_s, cut)
+    if isinstance(curve, LinearCurve):
+        return setup.deploy("LinearDecrease", curve.duration_s)
+    if isinstance(curve, ExponentialCurve):
+        return setup.deploy("ExponentialDecrease", cut_per_second_ray(curve.half_life_s))
+    raise TypeError(f"no contract for the curve {curve.tag_value()}")
+
+
+def cut_per_second_ray(half_life_s: int) -> int:
+    """What an exponential curve loses each second (RAY): 1 - 2^(-1/half-life), rounded down."""
+    with localcontext() as context:
+        context.prec = 60
+        return int((1 - Decimal(2) ** (Decimal(-1) / half_life_s)).scaleb(27))
