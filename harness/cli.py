@@ -102,6 +102,28 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _common(comparing, out="folder for comparison.json (default runs/compare-SCENARIO-SEED)")
 
+    sweeping = _command(
+        commands,
+        "sweep",
+        _sweep,
+        "run a scenario over a design of parameters, or look for its critical point",
+        "harness sweep depth.toml --workers 4 --resume",
+    )
+    sweeping.add_argument("sweep", type=Path, metavar="FILE.toml", help="design, seeds, search")
+    sweeping.add_argument(
+        "--executor",
+        default="local",
+        metavar="local|dask:ADDRESS",
+        help="where trials run: processes here (default), or a Dask cluster",
+    )
+    sweeping.add_argument(
+        "--workers", type=_positive, metavar="N", help="processes (default: one for each core)"
+    )
+    sweeping.add_argument(
+        "--resume", action="store_true", help="go on where this sweep was stopped or killed"
+    )
+    _common(sweeping, out="folder of the sweep (default runs/sweep-NAME)")
+
     verifying = _command(
         commands,
         "verify",
@@ -395,6 +417,20 @@ def _compare(options: argparse.Namespace) -> int:
         _say(comparison_table(comparison))
         _say(f"written to {path}")
     return DONE if comparison.sound else FAILED
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from harness.experiments.sweep_command import sweep_command
+
+    _open(options.engine).close()
+    finished = sweep_command(options)
+    if options.json:
+        _say(json.dumps(finished.content, indent=2, allow_nan=False))
+    elif not options.quiet:
+        _say(finished.text)
+        _say(f"written to {finished.path}")
+    failures = "; ".join(finished.failures)
+    return _complain(f"check failed: {failures}", FAILED) if failures else DONE
 
 
 def _verify(options: argparse.Namespace) -> int:

@@ -31,8 +31,10 @@ def columns() -> int:
 class ProgressBar:
     """A line on a terminal with the share done and the time left; redrawn ten times a second."""
 
-    def __init__(self, stream: TextIO, width: int = WIDTH) -> None:
+    def __init__(self, stream: TextIO, width: int = WIDTH, *, kept: int = 0) -> None:
+        """kept: how many were done before, and say nothing of the time that is left."""
         self._stream = stream
+        self._kept = kept
         self._bar = min(30, width - 28)
         self._began = time.monotonic()
         self._drawn = 0.0
@@ -44,7 +46,7 @@ class ProgressBar:
         if now - self._drawn < 0.1:
             return
         self._drawn = now
-        left = (now - self._began) * (total - done) / done
+        left = (now - self._began) * (total - done) / max(1, done - self._kept)
         filled = self._bar * done // total
         bar = "#" * filled + "." * (self._bar - filled)
         self._write(f"[{bar}] {100 * done // total:3}%, {_duration(left)} left")

@@ -30,7 +30,7 @@ class Runner:
 
     def __init__(self, workers: Workers | None = None, store: Store | None = None) -> None:
         self._workers = workers
-        self._store = store
+        self.store = store
         self._stack = ExitStack()
         self._pool: Pool | None = None
 
@@ -58,15 +58,15 @@ class Runner:
         rows: dict[str, TrialRow] = {}
         waiting: deque[Trial] = deque()
         for trial in {trial.key: trial for trial in trials}.values():
-            row = self._store.get(trial.key) if self._store else None
+            row = self.store.get(trial.key) if self.store else None
             if row is None:
                 waiting.append(trial)
             else:
                 rows[trial.key] = row
 
         def finish(row: TrialRow, keep: bool) -> None:
-            if keep and self._store:
-                self._store.put(row)
+            if keep and self.store:
+                self.store.put(row)
             rows[row.key] = row
             if done is not None:
                 done(len(rows))

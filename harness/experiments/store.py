@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from harness.experiments.trial import TrialRow
 
 
 class Store:
-    """A folder of trial rows, by key. One process writes it.
+    """A folder of trial rows, by key. Workers return rows; whoever has the store writes them.
 
     A row is written beside its place and renamed into it: at any moment a file is there whole or
     not at all.
@@ -31,6 +32,15 @@ class Store:
     def put(self, row: TrialRow) -> None:
         """Keeps a row, atomically."""
         text = json.dumps(row.as_json(), allow_nan=False)
-        beside = self._folder / f"{row.key}.tmp"
+        beside = self._folder / f"{row.key}.{os.getpid()}.tmp"
         beside.write_text(text, "utf-8")
-        os.replace(beside, self._folder / f"{row.key}.json")  # noqa: PTH105 - named for what it is
+        beside.replace(self._folder / f"{row.key}.json")
+
+    def count(self, keys: Iterable[str]) -> int:
+        """How many of these trials are finished."""
+        return sum((self._folder / f"{key}.json").exists() for key in keys)
+
+    def tidy(self) -> None:
+        """Deletes what killed processes left half written."""
+        for file in self._folder.glob("*.tmp"):
+            file.unlink(missing_ok=True)

@@ -11,11 +11,12 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from harness.errors import ScenarioError
 from harness.experiments.design import Parameter, Point, full_grid, sampled
 from harness.experiments.runner import Done, Runner
+from harness.experiments.search import Search
 from harness.experiments.trial import Trial, TrialRow, make_trials
 from harness.scenario import Scenario, load_scenario
 from harness.scenario._decode import Key, Range, decode_table
@@ -39,7 +40,8 @@ class SweepFile:
     ``scenario`` is a built-in name or a TOML file relative to this one; ``set`` changes it at every
     point. ``seeds`` is how many, from ``--seed`` on. ``design``: a ``grid`` of all combinations of
     ``[[parameter]]``; ``samples`` points of a ``latin-hypercube`` or of a ``sobol`` sequence over
-    their ranges, keyed by ``design_seed``; or the ``list`` of ``[[point]]``.
+    their ranges, keyed by ``design_seed``; or the ``list`` of ``[[point]]``. With a ``[search]``
+    the critical point is looked for at each of them, or, without any, in the scenario as it is.
     """
 
     name: Name
@@ -52,12 +54,17 @@ class SweepFile:
     design_seed: Annotated[int, Range(0, 2**63)] = 0
     parameters: Annotated[tuple[Parameter, ...], Key("parameter")] = ()
     listed: Annotated[tuple[ListedPoint, ...], Key("point")] = ()
+    search: Search | None = None
 
     def points(self) -> list[Point]:
         """The points of the design, in order.
 
         Raises ScenarioError: it has none, or a parameter contradicts itself.
         """
+        if self.search is not None:
+            self.search.check()
+            if not (self.parameters or self.listed or self.samples):
+                return [Point((), ())]
         if self.design == "list":
             return self._written()
         if self.listed:
@@ -104,15 +111,20 @@ class Sweep:
     """A sweep that can run: a scenario for every point, or why there is none.
 
     Attributes:
+        source: what names the base scenario, and what changes it at every point
+        base: that scenario
         scenarios: one for each point, or the error that it makes
+        search: what is looked for at each point; None: the points themselves are run
     """
 
     name: str
+    source: tuple[str, tuple[str, ...]]
     base: Scenario
     points: tuple[Point, ...]
     scenarios: tuple[Scenario | ScenarioError, ...]
     seeds: tuple[int, ...]
     engine: str | None = None
+    search: Search | None = None
 
     def trials(self) -> list[Trial]:
         """The trials of all points that are valid scenarios, points outermost."""
@@ -122,21 +134,17 @@ class Sweep:
                 trials += make_trials(scenario, self.seeds, self.engine)
         return trials
 
+    def scenario_at(self, overrides: Sequence[str]) -> Scenario:
+        """The base scenario with further changes. Raises ScenarioError."""
+        name, common = self.source
+        return load_scenario(name, (*common, *overrides))
 
-@dataclass(frozen=True)
-class SweepResult:
-    """A row for every point and seed, points outermost."""
 
-    sweep: Sweep
+class PointRows(NamedTuple):
+    """A point with a row for each of its seeds."""
+
+    point: Point
     rows: tuple[TrialRow, ...]
-
-    def by_point(self) -> list[tuple[Point, Sequence[TrialRow]]]:
-        """The points with their rows, a row for each seed."""
-        width = len(self.sweep.seeds)
-        return [
-            (point, self.rows[place * width : (place + 1) * width])
-            for place, point in enumerate(self.sweep.points)
-        ]
 
 
 def read_sweep(path: Path) -> SweepFile:
@@ -153,8 +161,7 @@ def read_sweep(path: Path) -> SweepFile:
     return found
 
 
-def base_of(file: SweepFile, folder: Path, overrides: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    """What names the base scenario, and what changes it at every point."""
+def _source(file: SweepFile, folder: Path, overrides: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     name = file.scenario
     if name.endswith(".toml") or "/" in name:
         name = str(folder / name)
@@ -175,7 +182,7 @@ def make_sweep(
     unless it was written out or no point is valid: then this raises ScenarioError.
     """
     points = file.points()
-    name, common = base_of(file, folder, overrides)
+    name, common = source = _source(file, folder, overrides)
     base = load_scenario(name, common)
     scenarios: list[Scenario | ScenarioError] = []
     for place, point in enumerate(points):
@@ -190,10 +197,12 @@ def make_sweep(
     if isinstance(first, ScenarioError) and not any(isinstance(s, Scenario) for s in scenarios):
         raise first
     seeds = tuple(range(first_seed, first_seed + file.seeds))
-    return Sweep(file.name, base, tuple(points), tuple(scenarios), seeds, engine)
+    return Sweep(
+        file.name, source, base, tuple(points), tuple(scenarios), seeds, engine, file.search
+    )
 
 
-def run_sweep(sweep: Sweep, runner: Runner, done: Done | None = None) -> SweepResult:
+def run_sweep(sweep: Sweep, runner: Runner, done: Done | None = None) -> tuple[PointRows, ...]:
     """Runs every point with every seed; what fails is a row with its reason.
 
     done: told after each trial how many of ``sweep.trials()`` are done
@@ -201,10 +210,16 @@ def run_sweep(sweep: Sweep, runner: Runner, done: Done | None = None) -> SweepRe
     Raises EngineError if the workers cannot be used.
     """
     ran = iter(runner.run(sweep.trials(), done))
-    rows: list[TrialRow] = []
-    for scenario in sweep.scenarios:
+    groups = []
+    for point, scenario in zip(sweep.points, sweep.scenarios, strict=True):
         if isinstance(scenario, ScenarioError):
-            rows += [TrialRow("", seed, "failed", error=str(scenario)) for seed in sweep.seeds]
+            rows = [refused(seed, scenario) for seed in sweep.seeds]
         else:
-            rows += [next(ran) for _ in sweep.seeds]
-    return SweepResult(sweep, tuple(rows))
+            rows = [next(ran) for _ in sweep.seeds]
+        groups.append(PointRows(point, tuple(rows)))
+    return tuple(groups)
+
+
+def refused(seed: int, error: ScenarioError) -> TrialRow:
+    """The row of a point that is no valid scenario."""
+    return TrialRow("", seed, "failed", error=str(error))
