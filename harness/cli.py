@@ -36,6 +36,7 @@ _log = logging.getLogger("harness")
 
 PROTOCOLS = {
     "pooled-lending": "several collaterals and debts in one account, under Aave v3.3's rules",
+    "isolated-lending": "one collateral, one debt, losses to suppliers at once, as Morpho Blue",
     "pool": "constant-product pool, Uniswap v2's amounts",
 }
 

@@ -21,6 +21,7 @@ class Stage(IntEnum):
     DESIGN = 3
     GUARD = 4
     GRACE = 5
+    ISOLATION = 6
 
 
 class Mitigation(Protocol):
@@ -67,13 +68,14 @@ class Remedy:
 @cache
 def mitigations() -> Mapping[str, Mitigation]:
     """The built-in remedies by name."""
-    from harness.mitigations import designs, guards, oracles, parameters
+    from harness.mitigations import designs, guards, isolation, oracles, parameters
 
     every = (
         *oracles.REMEDIES,
         *parameters.REMEDIES,
         *designs.REMEDIES,
         *guards.REMEDIES,
+        *isolation.REMEDIES,
     )
     return {remedy.name: remedy for remedy in every}
 

@@ -20,7 +20,7 @@ from harness.report.markup import (
     table,
 )
 from harness.report.sentences import GLOSSARY
-from harness.scenario import Borrowers, Liquidator, Pool, PooledLending
+from harness.scenario import Borrowers, Lending, Liquidator, Pool, PooledLending
 from harness.testing.invariants import INVARIANTS
 
 _LONGEST_LINE = 400
@@ -89,7 +89,7 @@ def _pools(run: Run) -> Markup | None:
 
 def _markets(run: Run) -> list[Markup]:
     tables = []
-    for place, market in enumerate(run.scenario.venues_of(PooledLending)):
+    for place, market in enumerate(run.scenario.venues_of(Lending)):
         rows = [
             (
                 asset.symbol,
@@ -109,11 +109,13 @@ def _markets(run: Run) -> list[Markup]:
             "Reserve factor",
             "Passive supply, tokens",
         )
-        caption = (
-            f"Lending market {market.name}: a liquidation repays at most "
-            f"{percent(market.close_factor_bps / 10_000, 0)} of a debt, all of it below a health "
-            f"factor of {market.full_close_health_factor:g}"
-        )
+        caption = f"Isolated market {market.name}: a liquidation may repay all of a debt"
+        if isinstance(market, PooledLending):
+            caption = (
+                f"Lending market {market.name}: a liquidation repays at most "
+                f"{percent(market.close_factor_bps / 10_000, 0)} of a debt, all of it below a "
+                f"health factor of {market.full_close_health_factor:g}"
+            )
         tables.append(table(f"market-{place}", caption, head, rows))
     return tables
 
@@ -122,7 +124,7 @@ def _other_venues(run: Run) -> Markup | None:
     rows = [
         (venue.name, venue.kind_name)
         for venue in run.scenario.venues
-        if not isinstance(venue, Pool | PooledLending)
+        if not isinstance(venue, Pool | Lending)
     ]
     return (
         table("venues", "Other venues", ("Venue", "Kind"), rows, text_columns=(0, 1))

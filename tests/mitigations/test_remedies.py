@@ -6,7 +6,8 @@ from harness.contracts import Contract
 from harness.errors import PluginError, ScenarioError
 from harness.mitigations import mitigation, mitigations, remedied
 from harness.run import run
-from harness.scenario import Guardian, load_scenario
+from harness.scenario import Guardian, IsolatedLending, Lending, load_scenario
+from harness.testing.isolated_invariants import ISOLATED_INVARIANTS
 from harness.testing.mitigation_conformance import MitigationConformance
 
 NAMES = tuple(mitigations())
@@ -139,3 +140,16 @@ def test_bounded_bonus_keeps_liquidation_on_the_healing_side():
     listed = remedied(scenario, "bounded-bonus").venue("aave").asset("ETH")
     product = listed.liquidation_threshold_bps * (10_000 + listed.liquidation_bonus_bps)
     assert 94_990_000 < product <= 95_000_000
+
+
+def test_isolated_mode_puts_one_market_of_its_own_in_the_place_of_the_pooled_one():
+    scenario = fall(names="price-breaker+isolated-mode")
+    (market,) = scenario.venues_of(Lending)
+    assert isinstance(market, IsolatedLending)
+    assert market.lltv_bps == 8300
+    assert not [agent for agent in scenario.agents if isinstance(agent, Guardian)]
+    result = run(scenario, 7)
+    assert result.run.liquidations
+    assert {row.venue for row in result.run.liquidations} == {market.name}
+    assert set(result.summary["checks"]["invariants"]) == {*ISOLATED_INVARIANTS, "TOK-1"}
+    assert all(result.summary["checks"]["invariants"].values())
