@@ -73,15 +73,12 @@ def _isolated(
     """The market of one pair."""
     collateral, debt = pair
     listed = market.asset(debt)
-    owed = {
-        of: sum(
-            Decimal(repr(each.size.total_debt_usd))
-            for each in borrowers
-            if (each.collateral, each.debt) == of
-        )
-        for of in {(each.collateral, each.debt) for each in borrowers if each.debt == debt}
-    }
-    share = owed[pair] / sum(owed.values())
+    owed = {pair: Decimal(0)}
+    for each in borrowers:
+        if each.debt == debt:
+            of = (each.collateral, each.debt)
+            owed[of] = owed.get(of, Decimal(0)) + Decimal(repr(each.size.total_debt_usd))
+    share = owed[pair] / sum(owed.values(), Decimal(0))
     return IsolatedLending(
         name=name,
         collateral=collateral,
