@@ -101,6 +101,10 @@ interface IPerpExchange is IPerpTypes {
     /// @notice The vault takes the position of an account in default at the mark price.
     function closeToVault(bytes32 defaulter, uint256 market) external;
 
+    /// @notice Takes this much of the loss of an account in default, at the mark price, over into the deficit: the
+    /// account is credited with it, and what is left of its positions is worth that much more to close.
+    function realiseLoss(bytes32 defaulter, uint256 amount) external;
+
     /// @notice Ends a default whose positions are all closed: what cash is missing becomes deficit.
     function writeOff(bytes32 defaulter) external returns (uint256 amount);
 

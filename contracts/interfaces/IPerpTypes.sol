@@ -287,6 +287,7 @@ interface IPerpTypes {
     error CoolingDown(bytes32 account, uint256 market, uint256 until);
     error NotOpposite(bytes32 account, bytes32 other);
     error MoreThanProfit(bytes32 account, uint256 amount, int256 profit);
+    error MoreThanLoss(bytes32 account, uint256 amount, int256 equity);
     error MoreThanDeficit(uint256 amount, uint256 deficit);
     error VaultLocked(int256 equity, uint256 needed);
 }

@@ -320,6 +320,10 @@ contract PerpExchange is PerpCore, IPerpExchange {
         _delegate(_liquidationPart);
     }
 
+    function realiseLoss(bytes32, uint256) external {
+        _delegate(_liquidationPart);
+    }
+
     function writeOff(bytes32) external returns (uint256) {
         _delegate(_liquidationPart);
     }

@@ -345,6 +345,19 @@ contract PerpLiquidation is PerpCore {
         _fill(defaulter, market, FillKind.Takeover, -held, s.markWad, 0);
     }
 
+    function realiseLoss(bytes32 defaulter, uint256 amount)
+        external
+        nonReentrant
+        onlyWaterfall
+        onlyInDefault(defaulter)
+    {
+        int256 equity = _valuation(defaulter).equity;
+        if (amount == 0) revert ZeroAmount();
+        if (amount > (-equity).positive()) revert MoreThanLoss(defaulter, amount, equity);
+        _credit(defaulter, amount.toInt());
+        _bookDeficit(defaulter, amount);
+    }
+
     function writeOff(bytes32 defaulter)
         external
         nonReentrant
