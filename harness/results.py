@@ -11,6 +11,8 @@
     liquidations.parquet  of the run (with waves) and of its twin
     trades.parquet        forced trades of the run
     positions.parquet     every account before and after, and in which block it was liquidated
+    cascade.parquet       liquidation, sale, price move, oracle update, next liquidation: every step
+    losses.parquet        what each role gained and lost of each asset; it adds up to zero
     final_reads.parquet   the reads whose return values close the digest
     contagion.parquet     with --contagion: insolvency of each venue with and without each link
 
@@ -36,6 +38,8 @@ import numpy as np
 
 from harness import __version__
 from harness.errors import HarnessError, ScenarioError
+from harness.metrics.losses import losses
+from harness.metrics.tree import cascade_edges
 from harness.protocols.pooled_lending import UNPRICED
 from harness.run import RunResult
 from harness.scenario import Scenario, dump_scenario
@@ -51,7 +55,16 @@ SUMMARY = "summary.json"
 SCENARIO = "scenario.toml"
 SCHEMA = 1
 
-_TABLES = ("blocks", "transactions", "liquidations", "trades", "positions", "final_reads")
+_TABLES = (
+    "blocks",
+    "transactions",
+    "liquidations",
+    "trades",
+    "positions",
+    "cascade",
+    "losses",
+    "final_reads",
+)
 _ASKED_FOR = ("contagion",)
 _WRITTEN = {MANIFEST, SUMMARY, SCENARIO, *(f"{name}.parquet" for name in (*_TABLES, *_ASKED_FOR))}
 _UNFINISHED = {"manifest.tmp", "summary.tmp"}
@@ -309,12 +322,36 @@ def _tables(result: RunResult) -> dict[str, pa.Table]:
         _liquidations(result),
         _trades(result.run),
         _positions(result),
+        _cascade(result.run),
+        _losses(result),
         _final_reads(result),
     )
     found = dict(zip(_TABLES, tables, strict=True))
     if result.contagion is not None:
         found["contagion"] = _contagion(result.contagion)
     return found
+
+
+def _cascade(run: Trace) -> pa.Table:
+    edges = cascade_edges(run)
+    columns = _Columns()
+    for name in ("kind", "source", "target", "venue", "asset"):
+        columns.put(name, [getattr(edge, name) for edge in edges], "text")
+    for name in ("block", "account", "wave"):
+        columns.put(name, [getattr(edge, name) for edge in edges], "int64")
+    for name in ("amount", "before", "after", "usd"):
+        columns.put(name, [getattr(edge, name) for edge in edges], "big")
+    return columns.table()
+
+
+def _losses(result: RunResult) -> pa.Table:
+    rows = losses(result)
+    columns = _Columns()
+    for name in ("venue", "role", "asset"):
+        columns.put(name, [getattr(row, name) for row in rows], "text")
+    for name in ("amount", "usd"):
+        columns.put(name, [getattr(row, name) for row in rows], "big")
+    return columns.table()
 
 
 def _contagion(found: Contagion) -> pa.Table:

@@ -42,6 +42,7 @@ from harness.setup import require_success
 from harness.severing import Severing
 from harness.trace import Trace
 from harness.view import View
+from harness.wallets import read_wallets
 from harness.world import BUILDER, World
 
 
@@ -91,6 +92,7 @@ def simulate(
     recorder.block(0, switch, digests.value)
     books.block(view, set())
     recorder.trace.opening = _census(engine, world)
+    recorder.trace.opening_wallets = read_wallets(engine, world)
 
     waiting: list[Order] = []
     for index in range(1, clock.blocks):
@@ -119,6 +121,7 @@ def simulate(
         if after_block is not None:
             after_block(index)
     recorder.trace.closing = _census(engine, world)
+    recorder.trace.closing_wallets = read_wallets(engine, world)
     books.close(view)
     final = [
         engine.call(to, data) for venue in world.venues.values() for to, data in venue.final_reads()

@@ -7,11 +7,14 @@ asset per gas. Blocks are numbered as in the run; set-up blocks have numbers of 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.calls import MarginCall
 from harness.cuts import Round
 from harness.protocols.pooled_lending import AssetState, Census
+
+if TYPE_CHECKING:
+    from harness.wallets import Wallets
 
 
 @dataclass(slots=True)
@@ -201,6 +204,8 @@ class Trace:
     violations: list[str] = field(default_factory=list)
     opening: dict[str, Census] = field(default_factory=dict)
     closing: dict[str, Census] = field(default_factory=dict)
+    opening_wallets: Wallets | None = None
+    closing_wallets: Wallets | None = None
     rounds: dict[str, list[Round]] = field(default_factory=dict)
     crowded_blocks: int = 0
     digest: bytes = b""

@@ -327,6 +327,13 @@ class PooledLendingVenue:
         words = self.lens.encode("scaledPositions", self.market.address, list(people))
         return _words(engine.call(self.lens.address, words))
 
+    def words_of(self, engine: Engine, people: Sequence[bytes]) -> list[int]:
+        """Exact balances (claims << 128 | debt, base units) of anyone, an asset each."""
+        if not people:
+            return []
+        call = self.lens.encode("positions", self.market.address, list(people))
+        return _words(engine.call(self.lens.address, call))
+
     def touched(self, receipts: Sequence[Receipt]) -> set[int]:
         """The numbers of the accounts that the market's events name."""
         found: set[int] = set()

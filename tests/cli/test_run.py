@@ -73,6 +73,8 @@ FILES = {
     "summary.json",
     "scenario.toml",
     "blocks.parquet",
+    "cascade.parquet",
+    "losses.parquet",
     "transactions.parquet",
     "liquidations.parquet",
     "trades.parquet",

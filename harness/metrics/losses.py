@@ -1,0 +1,172 @@
+"""The loss ledger: who had less at the end, and who more, by venue and role.
+
+Nothing is minted in a run, so what one loses of a token another has gained: in base units the rows
+of a token add up to zero. A row is what a role has at the end less what it had at the start, in its
+wallets and fee deposits, its claims on markets and its debts to them. A market's own part is its
+reserves less its deficit; a deficit is carried by the reserves as far as they go, and by suppliers
+beyond. Debts that collateral does not cover at the end are a loss of suppliers, too, which no token
+shows yet: two rows without an asset, in USD.
+
+USD are WAD at the outside prices of the last block: transfers of value, not the fall of prices on
+what everybody held, which is the same with every distribution. Rounding has a row of its own.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from harness.accounts import account
+from harness.run import RunResult
+from harness.scenario import PRICE_UNIT, WAD, Arbitrageur, Liquidator
+from harness.wallets import Wallets
+from harness.world import ADMIN, COLLECTOR, USD, World
+
+_HALF = (1 << 128) - 1
+
+Role = tuple[str, str]
+#: base units by venue, role and asset
+Sums = defaultdict[tuple[str, str, str], int]
+
+BORROWERS, SUPPLIERS, RESERVES = "borrowers", "suppliers", "market reserves"
+
+
+class LossRow(NamedTuple):
+    """What a role gained (above zero) or lost (below) of an asset.
+
+    ``amount`` in base units, ``usd`` in WAD at the last outside price, rounded down. Without an
+    asset: debt that no collateral covers, in USD WAD.
+    """
+
+    venue: str
+    role: str
+    asset: str
+    amount: int
+    usd: int
+
+
+def losses(result: RunResult) -> list[LossRow]:
+    """The ledger of a run; of each asset, amounts and USD add up to zero."""
+    world, trace = result.world, result.run
+    opening, closing = trace.opening_wallets, trace.closing_wallets
+    if opening is None or closing is None:
+        raise ValueError("the run was not recorded to its end")
+    sums: Sums = defaultdict(int)
+    markets = {venue.market.address: name for name, venue in world.venues.items()}
+    _add_wallets(sums, result, opening, closing, markets)
+    _add_positions(sums, result, opening, closing)
+    _share_market_losses(sums, result)
+    rows = [
+        LossRow(venue, role, asset, amount, _usd_down(result, asset, amount))
+        for (venue, role, asset), amount in sums.items()
+        if amount
+    ]
+    for asset in world.tokens:
+        rest = sum(row.usd for row in rows if row.asset == asset)
+        if rest:
+            rows.append(LossRow("", "rounding", asset, 0, -rest))
+    for name, state in trace.blocks[-1].venues.items():
+        if state.shortfall_market:
+            uncovered = state.shortfall_market
+            rows.append(LossRow(name, BORROWERS, "", uncovered, uncovered))
+            rows.append(LossRow(name, SUPPLIERS, "", -uncovered, -uncovered))
+    return rows
+
+
+def _usd_down(result: RunResult, asset: str, amount: int) -> int:
+    external = result.run.blocks[-1].external
+    price = PRICE_UNIT if asset == USD else external[asset]
+    return amount * price * (WAD // PRICE_UNIT) // result.world.units[asset]
+
+
+def _roles(result: RunResult) -> dict[bytes, Role]:
+    """Whose an address is, by venue and role."""
+    world, scenario = result.world, result.scenario
+    roles: dict[bytes, Role] = {COLLECTOR: ("", "block builders"), ADMIN: ("", "stewards")}
+    for name, venue in world.venues.items():
+        roles.update(dict.fromkeys(venue.suppliers, (name, SUPPLIERS)))
+        for owner in venue.accounts:
+            roles.setdefault(owner, (name, BORROWERS))
+    for name, pool in world.pools.items():
+        roles[pool.contract.address] = (name, "pool liquidity")
+    for symbol, market in world.externals.items():
+        roles[market.address] = (symbol, "outside market")
+    roles[world.sink.address] = ("", "sink")
+    for spec in scenario.agents:
+        role = ("", spec.name)
+        if isinstance(spec, Liquidator):
+            role = ("" if spec.further_venues else spec.venue, "liquidators")
+        elif isinstance(spec, Arbitrageur):
+            role = (spec.pool, "arbitrageurs")
+        for index in range(spec.count):
+            roles.setdefault(account(spec.name, index).address, role)
+    return roles
+
+
+def _add_wallets(
+    sums: Sums,
+    result: RunResult,
+    opening: Wallets,
+    closing: Wallets,
+    markets: dict[bytes, str],
+) -> None:
+    world, roles = result.world, _roles(result)
+    fee_asset = result.scenario.block_space.fee_asset
+
+    def add(owner: bytes, asset: str, change: int) -> None:
+        if change:
+            if owner in markets:
+                venue, role = markets[owner], RESERVES
+            else:
+                venue, role = roles.get(owner, ("", "others"))
+            sums[venue, role, asset] += change
+
+    for asset in world.tokens:
+        changes = zip(world.holders, opening.tokens[asset], closing.tokens[asset], strict=True)
+        for owner, before, after in changes:
+            add(owner, asset, after - before)
+    for owner, before, after in zip(world.holders, opening.fees, closing.fees, strict=True):
+        add(owner, fee_asset, after - before)
+        # what the ledger holds is the payers'
+        add(world.fee_ledger.address, fee_asset, before - after)
+
+
+def _halves(words: Sequence[int]) -> list[int]:
+    """Claims less debt of each word."""
+    return [(word >> 128) - (word & _HALF) for word in words]
+
+
+def _add_positions(sums: Sums, result: RunResult, opening: Wallets, closing: Wallets) -> None:
+    world, trace = result.world, result.run
+    for name, venue in world.venues.items():
+        width = len(venue.assets)
+        for role, before, after in (
+            (BORROWERS, trace.opening[name].balances, trace.closing[name].balances),
+            (SUPPLIERS, opening.suppliers[name], closing.suppliers[name]),
+        ):
+            for place, asset in enumerate(venue.assets):
+                change = sum(_halves(after[place::width])) - sum(_halves(before[place::width]))
+                sums[name, role, asset] += change
+                sums[name, RESERVES, asset] -= change
+
+
+def _share_market_losses(sums: Sums, result: RunResult) -> None:
+    """A market's own part falls by its deficit: suppliers carry what its reserves do not."""
+    for name, state in result.run.blocks[-1].venues.items():
+        for asset, books in zip(_assets(result.world, name), state.states, strict=True):
+            uncovered = max(0, books.deficit - books.reserves)
+            sums[name, SUPPLIERS, asset] -= uncovered
+            sums[name, RESERVES, asset] += uncovered
+
+
+def _assets(world: World, venue: str) -> tuple[str, ...]:
+    return world.venues[venue].assets
+
+
+def loss_by_role(rows: Sequence[LossRow]) -> dict[Role, int]:
+    """USD WAD by venue and role, gains above zero; they add up to zero."""
+    totals: defaultdict[Role, int] = defaultdict(int)
+    for row in rows:
+        totals[row.venue, row.role] += row.usd
+    return dict(totals)
