@@ -125,6 +125,16 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _common(sweeping, out="folder of the sweep (default runs/sweep-NAME)")
 
+    attacking = _command(
+        commands,
+        "attack",
+        _attack,
+        "play an attack, step by step; exit code 1 if the protocol does not withstand it",
+        "harness attack spot-oracle --set remedied=true",
+    )
+    attacking.add_argument("attack", help="a name from `harness list attacks`, or a .py file")
+    _common(attacking, out="folder for attack.json (default: none is written)")
+
     verifying = _command(
         commands,
         "verify",
@@ -279,11 +289,18 @@ def _mitigations() -> dict[str, str]:
     return {name: remedy.title for name, remedy in mitigations().items()}
 
 
+def _attacks() -> dict[str, str]:
+    from harness.attacks import attacks
+
+    return {name: attack.title for name, attack in attacks().items()}
+
+
 _LISTS: dict[str, Callable[[], dict[str, str]]] = {
     "scenarios": _scenarios,
     "protocols": lambda: PROTOCOLS,
     "engines": lambda: ENGINES,
     "mitigations": _mitigations,
+    "attacks": _attacks,
 }
 
 
@@ -432,6 +449,26 @@ def _sweep(options: argparse.Namespace) -> int:
         _say(f"written to {finished.path}")
     failures = "; ".join(finished.failures)
     return _complain(f"check failed: {failures}", FAILED) if failures else DONE
+
+
+def _attack(options: argparse.Namespace) -> int:
+    from harness.attacks import transcript
+    from harness.attacks.command import failures, run_attack
+    from harness.attacks.registry import load_attack
+    from harness.terminal import columns
+
+    load_attack(options.attack, options.set)  # bad input before an engine is opened for it
+    engine = _open(options.engine)
+    try:
+        result = run_attack(options.attack, options.set, options.seed, engine, options.out)
+    finally:
+        engine.close()
+    if options.json:
+        _say(json.dumps(result.as_json(), indent=2, allow_nan=False))
+    elif not options.quiet:
+        _say(transcript(result, columns()))
+    failed = failures(result)
+    return _complain("check failed: " + "; ".join(failed), FAILED) if failed else DONE
 
 
 def _verify(options: argparse.Namespace) -> int:

@@ -1,0 +1,1 @@
+"""The attacks there are; each module has its ``ATTACK``."""
