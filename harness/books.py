@@ -1,8 +1,8 @@
 """Checks of the invariants while a scenario runs.
 
-MKT-1, IDX-1 and LIQ-1 are checked in every block, MKT-2 in every block that touched a position,
-from exact words kept for each account; at the end MKT-2 is checked again from a full read, and
-TOK-1 over everybody who can hold a token.
+MKT-1, IDX-1, LIQ-1 and those of feeds (ORA) are checked in every block, MKT-2 in every block that
+touched a position, from exact words kept for each account; at the end MKT-2 is checked again from a
+full read, and TOK-1 over everybody who can hold a token.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from collections.abc import Sequence
 
 from harness.engine.base import Engine
 from harness.isolated_books import IsolatedBooks
+from harness.oracle_books import OracleBooks
 from harness.protocols.isolated_lending import IsolatedLendingVenue
 from harness.protocols.pooled_lending import AssetState, PooledLendingVenue
+from harness.scenario import Scenario
 from harness.testing.invariants import (
     INVARIANTS,
     wrong_books,
@@ -30,9 +32,10 @@ from harness.world import World
 class Books:
     """Collects what is wrong: ``holds`` by invariant, and ``violations``, the first of each."""
 
-    def __init__(self, engine: Engine, world: World) -> None:
+    def __init__(self, engine: Engine, world: World, scenario: Scenario) -> None:
         self._engine = engine
         self._world = world
+        self._oracles = OracleBooks(engine, world, scenario)
         self._indexes: dict[str, list[AssetState]] = {}
         self._isolated = {
             name: IsolatedBooks(venue, self._note)
@@ -43,6 +46,7 @@ class Books:
         # what has nothing to be checked on does not hold
         checked = [*INVARIANTS] if self._pooled else ["TOK-1"]
         checked += ISOLATED_INVARIANTS if self._isolated else ()
+        checked += self._oracles.identifiers
         self.holds = dict.fromkeys(checked, True)
         self.violations: list[str] = []
 
@@ -75,6 +79,11 @@ class Books:
 
     def block(self, view: View, touched: set[str]) -> None:
         """The checks after a block; ``touched`` are the venues whose positions it changed."""
+        for finding in self._oracles.block(view):
+            self._note(finding.identifier, view.index, finding.problem)
+        self._markets(view, touched)
+
+    def _markets(self, view: View, touched: set[str]) -> None:
         for name, isolated in self._isolated.items():
             isolated.block(view, view.venues[name])
         for name in self._pooled:
@@ -90,7 +99,7 @@ class Books:
         """The checks that read everybody."""
         for state in view.venues.values():
             state.venue.refresh(self._engine)
-        self.block(view, set(view.venues))
+        self._markets(view, set(view.venues))
         for name, isolated in self._isolated.items():
             isolated.close(self._engine, view, view.venues[name])
         for symbol, token in self._world.tokens.items():

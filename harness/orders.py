@@ -18,6 +18,7 @@ from harness.engine.base import Transaction
 DECLARED_GAS: Mapping[str, int] = {
     "publish": 28_000,
     "transmit": 52_000,
+    "poke": 74_000,
     "arbitrage": 319_000,
     "liquidate": 440_000,
     "top_up": 89_000,

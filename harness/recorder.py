@@ -13,7 +13,8 @@ from harness.engine.base import Block, Log, Receipt
 from harness.errors import EngineError
 from harness.modules.rows import WATCHED, At, ModuleRows
 from harness.orders import DECLARED_GAS, Order
-from harness.scenario import PoolSpotFeed, PushFeed, Scenario
+from harness.scenario import Scenario
+from harness.sight import Sight
 from harness.trace import (
     BadDebtRow,
     BlockRow,
@@ -42,19 +43,11 @@ class Recorder:
         self._view = view
         self._books = books
         self._space = scenario.block_space
-        self._spot_feeds = {
-            asset.symbol for asset in scenario.assets if isinstance(asset.feed, PoolSpotFeed)
-        }
-        self._feed_units = {
-            asset.symbol: 10**asset.feed.decimals
-            for asset in scenario.assets
-            if isinstance(asset.feed, PushFeed | PoolSpotFeed)
-        }
+        self._feed_units = {name: 10**source.decimals for name, source in world.sources.items()}
         self.trace = Trace()
-        #: the last forced trade after each block, and what each feed's round in force had seen
-        self._trades_after = [0]
-        self._seen = dict.fromkeys(world.feeds, 0)
-        self._last_trade = 0
+        self._sight = Sight(world, scenario, view.start_prices)
+        #: how many liquidations are in the blocks before the one at hand
+        self._settled = 0
         self._bad_debt = dict.fromkeys(world.venues, 0)
         self._events: dict[tuple[bytes, bytes], tuple[str, Event]] = {}
         self._modules: dict[str, ModuleRows] = {}
@@ -98,8 +91,11 @@ class Recorder:
         chosen: Selection,
     ) -> None:
         """Records what a block's transactions did, and which orders expired."""
+        self._sight.next_block()
         for place, entry in enumerate(top):
             self._record_top(index, place, entry, receipts[place])
+            if receipts[place].status and entry.action == "transmit":
+                self._sight.transmitted(entry.key, entry.observed, block.timestamp)
         if chosen.included:
             self._record_fees(index, len(top), block, receipts[len(top)], chosen.included)
         for place, order in enumerate(chosen.included, len(top) + 1):
@@ -111,7 +107,7 @@ class Recorder:
                 self._record_events(index, place, order, self._decode(receipt.logs))
         self._add_left_out(chosen.expired, index, "expired")
         self.trace.crowded_blocks += chosen.crowded_out > 0
-        self._trades_after.append(self._last_trade)
+        self._sight.close_block()
 
     def _add_left_out(self, orders: Sequence[Order], block: int, status: str) -> None:
         """Records orders that never entered a block."""
@@ -152,8 +148,6 @@ class Recorder:
                 reason=reason,
             )
         )
-        if receipt.status and entry.action == "transmit":
-            self._seen[entry.key] = self._trades_after[entry.observed]
 
     def _record_events(
         self, index: int, place: int, order: Order, events: Sequence[Decoded]
@@ -178,7 +172,7 @@ class Recorder:
                 self._world.venues[venue].configured(symbol, fields["config"][6])
             elif name == "ForcedTrade":
                 trade = self._trade(index, place, order, fields)
-                self._last_trade = trade.id
+                self._sight.last_trade = trade.id
                 self.trace.trades.append(trade)
                 if liquidation is not None:
                     liquidation.trade = trade.id
@@ -195,7 +189,7 @@ class Recorder:
         """Since when the account was unhealthy, and which trades its feeds had seen."""
         state = self._view.venues[row.venue]
         row.unhealthy_since = state.unhealthy_since.get(row.account, row.block)
-        row.feed_trades = self._feed_trades(state.venue.assets)
+        row.feed_trades = tuple(self._sight.candidates(symbol) for symbol in state.venue.assets)
 
     def _liquidation(
         self, index: int, place: int, order: Order, venue: str, fields: dict[str, Any]
@@ -223,11 +217,21 @@ class Recorder:
             position=fields["positionBefore"],
             prices=fields["prices"],
             unhealthy_since=self._view.venues[venue].unhealthy_since.get(number, index),
-            feed_trades=self._feed_trades(handle.assets),
+            feed_trades=tuple(self._sight.candidates(symbol) for symbol in handle.assets),
             thresholds_bps=handle.thresholds_bps,
             taken_usd=fields["seizedUsdWad"] + fee,
             relieved_usd=fields["repaidUsdWad"],
         )
+
+    def _settle(self) -> None:
+        """Whose answers the feeds gave is known once the block's rounds have been read."""
+        for row in self.trace.liquidations[self._settled :]:
+            assets = self._world.venues[row.venue].assets
+            row.feed_trades = tuple(
+                self._sight.chosen(symbol, candidates)
+                for symbol, candidates in zip(assets, row.feed_trades, strict=True)
+            )
+        self._settled = len(self.trace.liquidations)
 
     def _trade(self, index: int, place: int, order: Order, fields: dict[str, Any]) -> TradeRow:
         pool = self._world.pools_at[fields["pool"]]
@@ -253,13 +257,6 @@ class Recorder:
             call=self._call_state(venue, number) if order.action == "deleverage" else None,
         )
 
-    def _feed_trades(self, assets: Sequence[str]) -> tuple[int, ...]:
-        """For each asset, the last forced trade that its feed shows now."""
-        return tuple(
-            self._last_trade if symbol in self._spot_feeds else self._seen[symbol]
-            for symbol in assets
-        )
-
     def _call_state(self, venue: str, number: int) -> CallState | None:
         state = self._view.venues[venue]
         called = state.calls.open.get(number)
@@ -269,7 +266,7 @@ class Recorder:
             called_since=called.block,
             position=state.venue.position_words(number, state.states),
             prices=tuple(state.oracle_prices),
-            feed_trades=self._feed_trades(state.venue.assets),
+            feed_trades=tuple(self._sight.givers(symbol) for symbol in state.venue.assets),
             thresholds_bps=state.venue.thresholds_bps,
         )
 
@@ -322,12 +319,11 @@ class Recorder:
         view = self._view
         for name, rows in self._modules.items():
             rows.close_block(view.venues[name].states)
+        self._sight.settle(view.feeds, view.timestamp)
+        self._settle()
         feeds = {
-            symbol: FeedPoint(
-                round_.answer * WAD // self._feed_units[symbol],
-                self._last_trade if symbol in self._spot_feeds else self._seen[symbol],
-            )
-            for symbol, round_ in view.feeds.items()
+            name: FeedPoint(round_.answer * WAD // self._feed_units[name], self._sight.seen(name))
+            for name, round_ in view.feeds.items()
         }
         for symbol, round_ in view.feeds.items():
             self.trace.rounds.setdefault(symbol, []).append(round_)

@@ -18,7 +18,15 @@ from harness.metrics import summary as figures
 from harness.metrics.waves import FeedTerms, Terms, classify
 from harness.population import Position, build_population, dropped
 from harness.prices import build_paths
-from harness.scenario import Lending, Pool, PoolSpotFeed, Scenario
+from harness.scenario import (
+    Lending,
+    Pool,
+    PoolSpotFeed,
+    PoolTwapFeed,
+    PushFeed,
+    Scenario,
+    StuckFeed,
+)
 from harness.setup import require_success
 from harness.simulation import simulate
 from harness.trace import Trace
@@ -167,7 +175,7 @@ def _run(
     count = scenario.clock.blocks
     twin = stage.play(TWIN, after_block=_counter(progress, count, second=False))
     main = stage.play(UNCUT, keep=True, after_block=_counter(progress, count, second=True))
-    classify(main, twin, _terms(scenario, world), _feed_terms(scenario))
+    classify(main, twin, _terms(scenario, world), _feed_terms(scenario, world))
     return RunResult(
         scenario=scenario,
         seed=seed,
@@ -211,16 +219,19 @@ def _terms(scenario: Scenario, world: World) -> dict[str, Terms]:
     return terms
 
 
-def _feed_terms(scenario: Scenario) -> dict[str, FeedTerms]:
+def _feed_terms(scenario: Scenario, world: World) -> dict[str, FeedTerms]:
+    """How forced trades reach each feed that is not computed from others."""
     terms = {}
-    for asset in scenario.assets:
-        if isinstance(asset.feed, PoolSpotFeed):
-            terms[asset.symbol] = FeedTerms(
-                spot_against=scenario.venue_as(Pool, asset.feed.pool).quote
-            )
-        elif asset.feed is not None:
-            half_life = 0 if asset.external is None else asset.external.half_life_s
-            terms[asset.symbol] = FeedTerms(half_life_s=half_life)
+    for name, source in world.sources.items():
+        feed, symbol = source.feed, source.symbol
+        if isinstance(feed, PoolSpotFeed | PoolTwapFeed):
+            quote = scenario.venue_as(Pool, feed.pool).quote
+            window = feed.window_s if isinstance(feed, PoolTwapFeed) else 0
+            terms[name] = FeedTerms(symbol, spot_against=quote, window_s=window)
+        elif isinstance(feed, PushFeed | StuckFeed):
+            outside = scenario.asset(symbol).external
+            half_life = 0 if outside is None else outside.half_life_s
+            terms[name] = FeedTerms(symbol, half_life_s=half_life)
     return terms
 
 

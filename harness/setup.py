@@ -30,6 +30,8 @@ class Setup:
         self._deployer = DEPLOYER.address
         self._factory = Contract("Create2Factory", create_address(self._deployer, 0))
         self._salts = 0
+        #: how many transactions there were when time was let pass, and how many seconds
+        self._waits: list[tuple[int, int]] = []
         self.contracts: dict[bytes, Contract] = {}
         self.transactions: list[Transaction] = [
             Transaction(self._deployer, b"", artifact("Create2Factory").initcode())
@@ -57,15 +59,25 @@ class Setup:
             Transaction(sender, contract.address, contract.encode(function, *args))
         )
 
+    def wait(self, seconds: int) -> None:
+        """What follows is in another block, so many seconds (at least 1) after what went before."""
+        self._waits.append((len(self.transactions), seconds))
+
     def blocks(self, end: int) -> list[Block]:
-        """The set-up as blocks numbered from 1, a second apart, the last one second before ``end``
-        (epoch seconds)."""
-        size = TRANSACTIONS_PER_BLOCK
-        chunks = [
-            tuple(self.transactions[i : i + size]) for i in range(0, len(self.transactions), size)
-        ]
-        first = end - len(chunks)
-        return [Block(i + 1, first + i, chunk) for i, chunk in enumerate(chunks)]
+        """The set-up as blocks numbered from 1, a second apart but for what `wait` asked, the last
+        one second before ``end`` (epoch seconds)."""
+        chunks: list[tuple[Transaction, ...]] = []
+        gaps: list[int] = []
+        start = 0
+        for stop, seconds in (*self._waits, (len(self.transactions), 1)):
+            for at in range(start, stop, TRANSACTIONS_PER_BLOCK):
+                chunks.append(tuple(self.transactions[at : min(at + TRANSACTIONS_PER_BLOCK, stop)]))
+                gaps.append(1)
+            gaps[-1] = seconds
+            start = stop
+        times = [end - sum(gaps[place:]) for place in range(len(chunks))]
+        numbered = enumerate(zip(times, chunks, strict=True), 1)
+        return [Block(number, time, chunk) for number, (time, chunk) in numbered]
 
 
 def require_success(block: Block, receipts: Sequence[Receipt]) -> None:

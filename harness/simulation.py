@@ -14,6 +14,7 @@ from harness.agents import (
     GovernorAgent,
     GuardianAgent,
     Keeper,
+    Observer,
     OutsideAgent,
     Publisher,
     liquidators,
@@ -37,7 +38,15 @@ from harness.errors import ScenarioError, plugin
 from harness.orders import Order
 from harness.protocols.pooled_lending import Census
 from harness.recorder import Recorder
-from harness.scenario import Arbitrageur, Governor, Guardian, Liquidator, PushFeed, Scenario
+from harness.scenario import (
+    Arbitrageur,
+    Governor,
+    Guardian,
+    Liquidator,
+    PoolTwapFeed,
+    PushFeed,
+    Scenario,
+)
 from harness.setup import require_success
 from harness.severing import Severing
 from harness.trace import Trace
@@ -72,11 +81,7 @@ def simulate(
     context = Context(world, scenario, seed, cuts)
     agents = build_agents(context)
     publisher = Publisher(dict(world.externals), dict(paths))
-    keepers = [
-        Keeper(context, asset.symbol, world.feeds[asset.symbol], asset.feed)
-        for asset in scenario.assets
-        if isinstance(asset.feed, PushFeed)
-    ]
+    keepers = feed_keepers(context)
     ordering = block_ordering(space.ordering)
     digests = DigestChain(digest)
 
@@ -87,7 +92,7 @@ def simulate(
     view = View(engine, world, scenario, paths)
     view.cuts = cuts
     view.update(0, switch.timestamp, [])
-    books = Books(engine, world)
+    books = Books(engine, world, scenario)
     recorder = Recorder(world, scenario, view, books)
     recorder.block(0, switch, digests.value)
     books.block(view, set())
@@ -127,6 +132,18 @@ def simulate(
         engine.call(to, data) for venue in world.venues.values() for to, data in venue.final_reads()
     ]
     return recorder.finish(waiting, digests.finish(final))
+
+
+def feed_keepers(context: Context) -> list[Keeper | Observer]:
+    """Those who report to push feeds and write down averages, in the order of deployment."""
+    keepers: list[Keeper | Observer] = []
+    for name, source in context.world.sources.items():
+        feed = context.world.feeds[name]
+        if isinstance(source.feed, PushFeed):
+            keepers.append(Keeper(context, name, feed, source.feed))
+        elif isinstance(source.feed, PoolTwapFeed):
+            keepers.append(Observer(context, name, feed, source.feed))
+    return keepers
 
 
 def build_agents(context: Context) -> list[Agent]:

@@ -16,6 +16,9 @@ from harness.protocols.pooled_lending import AssetState, Census
 if TYPE_CHECKING:
     from harness.wallets import Wallets
 
+#: Sources of a feed by name, each with the last forced trade it had seen.
+Givers = tuple[tuple[str, int], ...]
+
 
 @dataclass(slots=True)
 class TransactionRow:
@@ -50,7 +53,8 @@ class LiquidationRow:
         until now; the block itself if it was healthy after the one before
     proceeds: what the sale of the seized collateral brought, less the fee of a flash loan
     trade: id of the forced trade that sold the seized collateral, 0 if none did
-    feed_trades: for each asset, the last forced trade its feed had seen
+    feed_trades: for each asset, the sources whose answers its feed gave, each with the last forced
+        trade it had seen; empty where the answer was nobody's, as at a bound
     thresholds_bps: liquidation thresholds in force, None for those listed
     taken_usd: what the account lost: collateral seized, fees included, or taken over by a module
     relieved_usd: what it was relieved of or got back: debt, and collateral returned
@@ -73,7 +77,7 @@ class LiquidationRow:
     position: tuple[int, ...]
     prices: tuple[int, ...]
     unhealthy_since: int
-    feed_trades: tuple[int, ...]
+    feed_trades: tuple[Givers, ...]
     thresholds_bps: tuple[int, ...] | None = None
     proceeds: int = 0
     trade: int = 0
@@ -114,7 +118,7 @@ class CallState(NamedTuple):
     called_since: int
     position: tuple[int, ...]
     prices: tuple[int, ...]
-    feed_trades: tuple[int, ...]
+    feed_trades: tuple[Givers, ...]
     thresholds_bps: tuple[int, ...] | None = None
 
 

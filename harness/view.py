@@ -8,12 +8,12 @@ scan finds is confirmed on chain before anyone acts on it or it is reported.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from harness.calls import CallBook
-from harness.contracts import WORD
+from harness.contracts import WORD, Contract
 from harness.cuts import UNCUT
 from harness.engine.base import Engine, Receipt
 from harness.orders import Order
@@ -272,9 +272,10 @@ class View:
         index: number of the last block in the run
         timestamp: its time, epoch seconds
         external: outside price of each asset, 8 decimals
-        feeds: latest round of each feed, by asset
+        feeds: latest round of each feed, by asset, and of each source within one, by its name
         reserves: base and quote reserves of each pool
         venues: lending venues by name
+        start_prices: outside price of each asset in block 0, 8 decimals
         background_bid: what others bid, in wei of the fee asset per gas
         mempool: orders that wait to be included, by agent and key
         cuts: the links this run is without
@@ -286,6 +287,7 @@ class View:
         self._engine = engine
         self._world = world
         self._paths = paths
+        self.start_prices = {symbol: path[0] for symbol, path in paths.items()}
         self.scenario = scenario
         self.index = -1
         self.background_bid = 0
@@ -343,6 +345,10 @@ class View:
             self.feeds[symbol] = FeedRound(word(signed=True), word(), word())
         for name in world.pools:
             self.reserves[name] = (word(), word())
+
+    def ask(self, contract: Contract, function: str, *args: Any) -> Any:
+        """What a function of a contract returns after the last block; Reverted if it reverts."""
+        return contract.read(self._engine, function, *args)
 
     # --- prices and quotes ---------------------------------------------------------------
 

@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from functools import cached_property, partial
+from typing import Any
 
 from harness.accounts import account
 from harness.contracts import Contract
-from harness.errors import ScenarioError
 from harness.population import Position
 from harness.protocols.isolated_lending import deploy_isolated_lending
 from harness.protocols.pooled_lending import (
@@ -31,23 +31,32 @@ from harness.scenario import (
     RAY,
     Arbitrageur,
     Borrowers,
+    BoundedFeed,
+    CappedFeed,
     Governor,
     Guardian,
     IsolatedLending,
     Lending,
     Liquidator,
+    MedianFeed,
     Pool,
     PooledLending,
     PoolSpotFeed,
+    PoolTwapFeed,
     Positions,
+    ProductFeed,
     PushFeed,
     Scenario,
+    StuckFeed,
     base_units,
+    rate_ray,
 )
+from harness.scenario.sources import Source, by_name, feed_sources
 from harness.setup import Setup
 
 USD = "USD"
 USD_DECIMALS = 6
+YEAR = 365 * 24 * 3600
 MAX_UINT = (1 << 256) - 1
 
 ADMIN = account("admin").address
@@ -74,7 +83,9 @@ class PoolHandle:
 class World:
     """Handles of everything a scenario deploys, by symbol or name.
 
-    relays: for each venue the relays through which it reads the feeds it shares, by asset
+    ``feeds`` holds the feed of each asset by its symbol and every source within one by its name,
+    ``SYMBOL.NAME``; ``sources`` says what they are. ``relays`` holds for each venue the relays
+    through which it reads the feeds it shares, by asset.
     """
 
     setup: Setup
@@ -82,6 +93,7 @@ class World:
     decimals: Mapping[str, int]
     externals: Mapping[str, Contract]
     feeds: Mapping[str, Contract]
+    sources: Mapping[str, Source]
     relays: Mapping[str, Mapping[str, Contract]]
     pools: Mapping[str, PoolHandle]
     venues: Mapping[str, PooledLendingVenue]
@@ -261,6 +273,7 @@ def deploy(
         decimals=decimals,
         externals=externals,
         feeds=feeds,
+        sources=by_name(feed_sources(scenario)),
         relays=relays,
         pools=pools,
         venues=venues,
@@ -346,30 +359,27 @@ def _deploy_feeds(
     pools: Mapping[str, PoolHandle],
     start_prices: Mapping[str, int],
 ) -> dict[str, Contract]:
+    """Every feed by the name of its source, each after those it reads."""
+    sources = feed_sources(scenario)
     feeds: dict[str, Contract] = {}
-    for asset in scenario.assets:
-        if isinstance(asset.feed, PushFeed):
-            name = f"{asset.symbol} / USD"
-            feed = setup.deploy("PushFeed", KEEPER, asset.feed.decimals, name)
-            answer = feed_answer(start_prices[asset.symbol], asset.feed.decimals)
-            setup.send(KEEPER, feed, "transmit", answer)
-            feeds[asset.symbol] = feed
-    for asset in scenario.assets:
-        if isinstance(asset.feed, PoolSpotFeed):
-            pool = pools[asset.feed.pool]
-            quote = pool.quote if pool.base == asset.symbol else pool.base
-            if quote not in feeds:
-                raise ScenarioError(
-                    f"asset.{quote}.feed", None, f"a push feed, which prices {asset.symbol}'s pool"
-                )
-            feeds[asset.symbol] = setup.deploy(
-                "PoolSpotFeed",
-                pool.contract.address,
-                tokens[asset.symbol].address,
-                feeds[quote].address,
-                asset.feed.decimals,
-                f"{asset.symbol} / USD (pool)",
-            )
+
+    def transmit(source: Source) -> None:
+        answer = feed_answer(start_prices[source.symbol], source.decimals)
+        setup.send(KEEPER, feeds[source.name], "transmit", answer)
+
+    averages: list[tuple[PoolTwapFeed, Contract]] = []
+    for source in sources:
+        kind, args = _feed_terms(scenario, source, tokens, pools, feeds, start_prices)
+        feeds[source.name] = setup.deploy(kind, *args)
+        if isinstance(source.feed, PushFeed):
+            transmit(source)
+        if isinstance(source.feed, PoolTwapFeed):
+            averages.append((source.feed, feeds[source.name]))
+    if averages:
+        _fill_averages(setup, averages)
+        for source in sources:
+            if isinstance(source.feed, PushFeed):
+                transmit(source)  # the first report is a window old by now
     return feeds
 
 
@@ -390,6 +400,79 @@ def _deploy_relays(
         }
         for spec in venues
     }
+
+
+def _fill_averages(setup: Setup, averages: Sequence[tuple[PoolTwapFeed, Contract]]) -> None:
+    """Lets a window pass with an observation at each of its spacings."""
+    due = sorted(
+        (number * spec.spacing_s, place)
+        for place, (spec, _) in enumerate(averages)
+        for number in range(spec.granularity + 1)
+    )
+    passed = 0
+    for at, place in due:
+        if at > passed:
+            setup.wait(at - passed)
+            passed = at
+        setup.send(KEEPER, averages[place][1], "poke")
+
+
+def _feed_terms(
+    scenario: Scenario,
+    source: Source,
+    tokens: Mapping[str, Contract],
+    pools: Mapping[str, PoolHandle],
+    feeds: Mapping[str, Contract],
+    start_prices: Mapping[str, int],
+) -> tuple[str, tuple[Any, ...]]:
+    """The contract of a feed and what it is constructed with."""
+    spec, symbol = source.feed, source.symbol
+    title = f"{symbol} / USD"
+    if source.name != symbol:
+        title += f" ({source.name.partition('.')[2]})"
+    read = [feeds[name].address for name in source.reads]
+    if isinstance(spec, PushFeed):
+        return "PushFeed", (KEEPER, spec.decimals, title)
+    if isinstance(spec, PoolSpotFeed):
+        pool = pools[spec.pool].contract.address
+        token = tokens[symbol].address
+        title = f"{symbol} / USD (pool)"
+        return "PoolSpotFeed", (pool, token, read[0], spec.decimals, title)
+    if isinstance(spec, PoolTwapFeed):
+        pool, token = pools[spec.pool].contract.address, tokens[symbol].address
+        window = (spec.window_s, spec.granularity, spec.decimals)
+        return "PoolTwapFeed", (pool, token, read[0], *window, title)
+    if isinstance(spec, MedianFeed):
+        return "MedianFeed", (read, spec.source_max_age_s, spec.quorum, spec.decimals, title)
+    if isinstance(spec, BoundedFeed):
+        return "BoundedFeed", (read[0], read[1], spec.max_deviation_bps, spec.clamps, title)
+    if isinstance(spec, StuckFeed):
+        stale = spec.stale_from_s
+        until = MAX_UINT if stale is None else scenario.clock.start + stale
+        minimum = base_units(spec.minimum_usd, source.decimals)
+        return "StuckFeed", (read[0], minimum, until, title)
+    if isinstance(spec, CappedFeed):
+        terms = capped_terms(scenario, source, start_prices)
+        return "CappedGrowthFeed", (read[0], *terms, title)
+    if isinstance(spec, ProductFeed):
+        return "ProductFeed", (read[0], read[1], spec.decimals, title)
+    raise TypeError(f"{source.name} has no contract")  # validation refuses such a scenario
+
+
+def capped_terms(
+    scenario: Scenario, source: Source, start_prices: Mapping[str, int]
+) -> tuple[int, int, int]:
+    """A capped feed's reference in its decimals, the reference's time, its growth a second
+    (RAY)."""
+    spec = source.feed
+    if not isinstance(spec, CappedFeed):
+        raise TypeError(f"{source.name} is not capped")
+    if spec.reference_usd is None:
+        reference = feed_answer(start_prices[source.symbol], source.decimals)
+    else:
+        reference = base_units(spec.reference_usd, source.decimals)
+    growth = rate_ray(spec.growth_per_year) // YEAR
+    return reference, scenario.clock.start - spec.reference_age_s, growth
 
 
 def feed_answer(price: int, feed_decimals: int) -> int:

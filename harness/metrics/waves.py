@@ -17,10 +17,14 @@ trades moved nothing:
 A feed's effect is feed / twin's feed - 1. The trades that a round has seen share it in proportion
 to what each did, those that pushed the other way having no part, so that the shares of all trades
 seen always add up to the effect. What a trade did is, for the spot of a pool, its own move of that
-pool's price; for a feed that follows the outside market, the amount it sold or bought, which
-arbitrage carries outside and which fades there as the outside market recovers. Where nothing seen
-explains the sign of the effect, the last trade seen has all of it: run and twin differ by forced
-trades only.
+pool's price; for the average of a pool, that move for the part of the window for which it has
+stood; for a feed that follows the outside market, the amount it sold or bought, which arbitrage
+carries outside and which fades there as the outside market recovers. Where nothing seen explains
+the sign of the effect, the last trade seen has all of it: run and twin differ by forced trades
+only.
+
+A feed computed from others has its effect from the sources whose answers it gave, two of them half
+each; at a bound that no source gave it has none.
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.protocols.pooled_lending import BPS, WAD
-from harness.trace import LiquidationRow, Trace, TradeRow
+from harness.trace import Givers, LiquidationRow, Trace, TradeRow
 
 Floats = NDArray[np.float64]
 _HALF = (1 << 128) - 1
@@ -42,12 +46,16 @@ _HALF = (1 << 128) - 1
 class FeedTerms:
     """How forced trades reach an asset's feed.
 
-    spot_against: the other asset of the pool whose spot the feed reads; empty for a feed that
-        follows the outside market
+    asset: the one that is priced
+    spot_against: the other asset of the pool that the feed reads; empty for a feed that follows
+        the outside market
+    window_s: the time over which the pool's price is averaged, 0 for its spot
     half_life_s: the time in which half of an impact on the outside market is gone, 0 if none is
     """
 
+    asset: str = ""
     spot_against: str = ""
+    window_s: int = 0
     half_life_s: int = 0
 
 
@@ -59,6 +67,7 @@ class FeedEffect:
     ) -> None:
         """``times``: seconds of each block by its number in the run."""
         self._half_life = 0 if terms.spot_against else terms.half_life_s
+        self._window = terms.window_s
         self._times = np.array([times[trade.block] for trade in trades], dtype=np.float64)
         if terms.spot_against:
             pair = {asset, terms.spot_against}
@@ -70,9 +79,12 @@ class FeedEffect:
             moves = [_amount(asset, trade) for trade in trades]
         self._moves: Floats = np.array(moves, dtype=np.float64)
 
-    def shares(self, seen: int, effect: float) -> Floats:
-        """Each of the first ``seen`` trades' share of an effect; they add up to it."""
+    def shares(self, seen: int, effect: float, now: float) -> Floats:
+        """Each of the first ``seen`` trades' share of an effect; they add up to it. ``now``:
+        seconds."""
         weights = np.maximum(self._moves[:seen] * (1.0 if effect > 0 else -1.0), 0.0)
+        if self._window:
+            weights *= np.minimum((now - self._times[:seen]) / self._window, 1.0)
         if self._half_life and seen:
             ages = self._times[seen - 1] - self._times[:seen]
             weights *= np.exp2(-ages / self._half_life)
@@ -132,7 +144,7 @@ class _Case:
     terms: Terms
     block: int
     since: int
-    feed_trades: Sequence[int]
+    feed_trades: Sequence[Givers]
     prices: Sequence[int]
     level: int
 
@@ -158,9 +170,10 @@ class _Judge:
             [{symbol: point.price for symbol, point in block.feeds.items()} for block in blocks]
             for blocks in (twin.blocks, run.blocks)
         )
-        times = [block.timestamp for block in run.blocks]
+        self._times = [block.timestamp for block in run.blocks]
         self._effects = {
-            symbol: FeedEffect(symbol, feed, run.trades, times) for symbol, feed in feeds.items()
+            name: FeedEffect(feed.asset, feed, run.trades, self._times)
+            for name, feed in feeds.items()
         }
         self._trade_waves: dict[int, int] = {}
         #: the liquidation with which the current episode of an account began
@@ -221,12 +234,12 @@ class _Judge:
             prices = [self._twin[block][symbol] for symbol in terms.assets]
             if is_below(terms, position, prices, case.level):
                 return _TWIN
-        last = max(case.feed_trades, default=0)
+        last = max((seen for givers in case.feed_trades for _, seen in givers), default=0)
         if last == 0:
             return _UNKNOWN
         secured = np.zeros(last)
         owed = np.zeros(last)
-        for symbol, seen, price, word, threshold, unit in zip(
+        for symbol, givers, price, word, threshold, unit in zip(
             terms.assets,
             case.feed_trades,
             case.prices,
@@ -239,7 +252,10 @@ class _Judge:
             if not word or not undisturbed:
                 continue
             effects = np.zeros(last)
-            effects[:seen] = self._effects[symbol].shares(seen, price / undisturbed - 1.0)
+            effect = (price / undisturbed - 1.0) / max(1, len(givers))
+            for giver, seen in givers:
+                shares = self._effects[giver].shares(seen, effect, self._times[case.block])
+                effects[:seen] += shares
             prices_after = undisturbed * (1.0 + np.cumsum(effects))
             secured += (word >> 128) / unit * prices_after * (threshold / BPS)
             owed += (word & _HALF) / unit * prices_after
@@ -254,7 +270,7 @@ def classify(
     """Sets wave, cause and parent of every liquidation of a run.
 
     terms: the assets of each lending venue, by its name
-    feeds: how forced trades reach each feed, by asset
+    feeds: how forced trades reach each feed that others do not make up, by its name
     """
     judge = _Judge(run, twin, terms, feeds)
     cases: list[LiquidationRow | TradeRow] = [*run.liquidations]

@@ -20,17 +20,17 @@ from harness.modules.deploy import deploy_module
 from harness.modules.handle import ModuleHandle
 from harness.population import Position
 from harness.scenario import (
+    CheckedFeed,
     GrowingDiscount,
     Lending,
     LendingAsset,
     PooledLending,
-    PoolSpotFeed,
-    PushFeed,
     Scenario,
     base_units,
     rate_ray,
     usd_wad,
 )
+from harness.scenario.sources import by_name, feed_sources
 from harness.setup import Setup
 
 RAY = 10**27
@@ -608,14 +608,15 @@ def feed_terms(
 ) -> tuple[bytes, int, int, int]:
     """An asset's feed as a market takes it: address, oldest age in seconds, and the bounds at or
     beyond which answers are refused, in the feed's units."""
-    feed = scenario.asset(symbol).feed
-    if not isinstance(feed, PushFeed | PoolSpotFeed):
+    source = by_name(feed_sources(scenario))[symbol]
+    feed = source.feed
+    if not isinstance(feed, CheckedFeed):
         raise TypeError(f"{symbol} has no feed")  # validation refuses such a scenario
     return (
         feeds[symbol].address,
         feed.max_age_s,
-        base_units(feed.min_answer_usd, feed.decimals),
-        base_units(feed.max_answer_usd, feed.decimals),
+        base_units(feed.min_answer_usd, source.decimals),
+        base_units(feed.max_answer_usd, source.decimals),
     )
 
 

@@ -22,6 +22,7 @@ from harness.report.markup import (
 from harness.report.sentences import GLOSSARY
 from harness.scenario import Borrowers, Lending, Liquidator, Pool, PooledLending
 from harness.testing.invariants import INVARIANTS
+from harness.testing.oracle_invariants import ORACLE_INVARIANTS
 
 _LONGEST_LINE = 400
 
@@ -237,7 +238,11 @@ def _checks(run: Run) -> Markup:
     if not checks:
         return join([heading, element("p", "No invariant was checked.")])
     rows = [
-        (name, INVARIANTS.get(name, ""), "holds" if holds else element("strong", "violated"))
+        (
+            name,
+            {**INVARIANTS, **ORACLE_INVARIANTS}.get(name, ""),
+            "holds" if holds else element("strong", "violated"),
+        )
         for name, holds in checks.items()
     ]
     head = ("Invariant", "What must hold", "Result")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from harness.errors import ScenarioError
@@ -10,7 +11,10 @@ from harness.scenario.model import (
     Arbitrageur,
     Asset,
     Borrowers,
+    CappedFeed,
+    CheckedFeed,
     Correlation,
+    Feed,
     Governor,
     Guardian,
     IsolatedLending,
@@ -18,9 +22,10 @@ from harness.scenario.model import (
     Lending,
     LendingAsset,
     Liquidator,
+    MedianFeed,
     Pool,
     PooledLending,
-    PoolSpotFeed,
+    PoolTwapFeed,
     Positions,
     PushFeed,
     ReplayPrice,
@@ -28,6 +33,7 @@ from harness.scenario.model import (
     Scenario,
     SchedulePrice,
 )
+from harness.scenario.sources import feed_sources, own
 
 
 def check(scenario: Scenario) -> tuple[str, ...]:
@@ -43,6 +49,7 @@ def check(scenario: Scenario) -> tuple[str, ...]:
     _steps(scenario.block_space.background_bid_gwei, "block_space.background_bid_gwei")
     for i, asset in enumerate(scenario.assets):
         _check_asset(scenario, asset, f"asset[{i}]")
+    feed_sources(scenario)
     for i, correlation in enumerate(scenario.correlations):
         _check_correlation(scenario, correlation, f"correlation[{i}]")
     warnings = list(_check_venues(scenario, symbols))
@@ -116,29 +123,65 @@ def _check_asset(scenario: Scenario, asset: Asset, path: str) -> None:
         _check_replay(scenario, process, f"{path}.price")
     elif asset.start_price_usd is None:
         raise ScenarioError(f"{path}.start_price_usd", None, "required, but for a replay")
-    feed = asset.feed
-    if isinstance(feed, PushFeed):
-        _steps(feed.latency_steps, f"{path}.feed.latency_steps")
-        _windows(feed.outages.windows, f"{path}.feed.outages")
-    if isinstance(feed, PushFeed | PoolSpotFeed):
+    if asset.feed is not None:
+        _check_feed(scenario, asset, asset.feed, f"{path}.feed")
+
+
+def _check_feed(scenario: Scenario, asset: Asset, feed: Feed, path: str) -> None:
+    """A feed that markets read, and the sources named within it."""
+    if isinstance(feed, CheckedFeed):
         if feed.max_answer_usd <= feed.min_answer_usd:
             raise ScenarioError(
-                f"{path}.feed.max_answer_usd",
+                f"{path}.max_answer_usd",
                 feed.max_answer_usd,
                 f"above min_answer_usd {feed.min_answer_usd:g}",
             )
         start = asset.start_price_usd
         if start is not None and not feed.min_answer_usd < start < feed.max_answer_usd:
             allowed = f"a start price within the bounds of the feed, not {start:g} at or beyond one"
-            raise ScenarioError(f"{path}.feed", (feed.min_answer_usd, feed.max_answer_usd), allowed)
-    if isinstance(feed, PoolSpotFeed):
-        pools = [pool.name for pool in scenario.venues_of(Pool) if pool.base == asset.symbol]
-        _known(feed.pool, pools, f"{path}.feed.pool", f"a pool whose base is {asset.symbol}")
-        pool = scenario.venue_as(Pool, feed.pool)
-        quote = next((other for other in scenario.assets if other.symbol == pool.quote), None)
-        if quote is not None and not isinstance(quote.feed, PushFeed):
-            allowed = f"a pool whose quote asset ({pool.quote}) has a push feed"
-            raise ScenarioError(f"{path}.feed.pool", feed.pool, allowed)
+            raise ScenarioError(path, (feed.min_answer_usd, feed.max_answer_usd), allowed)
+    _check_source(scenario, feed, path)
+    for name, source in own(feed):
+        here = f"{path}.source.{name}"
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
+            raise ScenarioError(here, name, "a name of letters, digits, _ and -, at most 64")
+        for key in ("max_age_s", "min_answer_usd", "max_answer_usd"):
+            if getattr(source, key, None) != getattr(PushFeed(), key):
+                allowed = f"nothing: a market checks the feed it reads ({path}.{key})"
+                raise ScenarioError(f"{here}.{key}", getattr(source, key, None), allowed)
+        if own(source):
+            raise ScenarioError(f"{here}.source", len(own(source)), f"nothing: name it in {path}")
+        _check_source(scenario, source, here)
+
+
+def _check_source(scenario: Scenario, feed: Feed, path: str) -> None:
+    """The fields of one feed, whoever reads it."""
+    if isinstance(feed, PushFeed):
+        _steps(feed.latency_steps, f"{path}.latency_steps")
+    if isinstance(feed, PushFeed | PoolTwapFeed):
+        _windows(feed.outages.windows, f"{path}.outages")
+    if isinstance(feed, PoolTwapFeed):
+        block = scenario.clock.seconds_per_block
+        apart = -(-feed.spacing_s // block) * block
+        if apart > feed.window_s:
+            allowed = f"at least the time between two observations, in whole blocks {apart} s"
+            raise ScenarioError(f"{path}.window_s", feed.window_s, allowed)
+    if isinstance(feed, CappedFeed):
+        windows = [
+            source.feed.window_s + source.feed.granularity
+            for source in feed_sources(scenario)
+            if isinstance(source.feed, PoolTwapFeed)
+        ]
+        least = 86_400 + max(windows, default=0)  # set-up lets the longest window pass
+        if feed.reference_age_s < least:
+            allowed = f"at least {least}, so that it is older than the set-up"
+            raise ScenarioError(f"{path}.reference_age_s", feed.reference_age_s, allowed)
+    if isinstance(feed, MedianFeed):
+        if not feed.read:
+            raise ScenarioError(f"{path}.sources", [], "at least one source")
+        if feed.quorum > len(feed.read):
+            allowed = f"at most the {len(feed.read)} sources"
+            raise ScenarioError(f"{path}.quorum", feed.quorum, allowed)
 
 
 def _check_replay(scenario: Scenario, process: ReplayPrice, path: str) -> None:

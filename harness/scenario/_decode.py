@@ -351,7 +351,8 @@ def encode(value: object) -> Any:
 def _encode_field(hint: Any, held: object) -> Any:
     marks = _marks(hint)
     if any(isinstance(mark, TableOf) for mark in marks):
-        return dict(typing.cast("tuple[tuple[str, object], ...]", held))
+        pairs = typing.cast("tuple[tuple[str, object], ...]", held)
+        return {key: encode(item) for key, item in pairs}
     if any(isinstance(mark, Instant) for mark in marks):
         moment = dt.datetime.fromtimestamp(typing.cast("int", held), dt.UTC)
         return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

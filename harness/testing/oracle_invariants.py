@@ -15,6 +15,7 @@ __all__ = [
     "wrong_bounded",
     "wrong_capped",
     "wrong_median",
+    "wrong_stuck",
 ]
 
 ORACLE_INVARIANTS: Mapping[str, str] = {
@@ -24,6 +25,8 @@ ORACLE_INVARIANTS: Mapping[str, str] = {
     "ORA-3": "A bounded answer is within its distance from the anchor's.",
     "ORA-4": "A capped answer is at most its reference, grown in a straight line at the rate "
     "allowed.",
+    "ORA-5": "A stuck feed never answers below its minimum, nor with a round of after it went "
+    "stale.",
 }
 """Each invariant's sentence, by ID."""
 
@@ -61,4 +64,15 @@ def wrong_capped(answer: int, *, reference: int, growth_ray: int, seconds: int) 
     age."""
     if answer * _RAY > reference * (_RAY + growth_ray * seconds):
         return f"the answer is {answer}, {seconds} seconds after a reference of {reference}"
+    return None
+
+
+def wrong_stuck(
+    answer: int, updated_at: int, *, minimum: int, stale_from: int | None
+) -> str | None:
+    """ORA-5: ``minimum`` in the feed's decimals, times in epoch seconds."""
+    if answer < minimum:
+        return f"the answer is {answer}, below the minimum of {minimum}"
+    if stale_from is not None and updated_at >= stale_from:
+        return f"a round of {updated_at} is answered, stale since {stale_from}"
     return None

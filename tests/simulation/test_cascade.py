@@ -234,7 +234,8 @@ def test_cut_trades_make_no_waves(small, spot_ladder, passes) -> None:
     """The ladder that cascades at one half, with forced trades filled by the sink."""
     scenario = spot_ladder()
     first, second = (passes(scenario).simulate(TWIN) for _ in range(2))
-    classify(first, second, _terms(scenario, passes(scenario).world), _feed_terms(scenario))
+    world = passes(scenario).world
+    classify(first, second, _terms(scenario, world), _feed_terms(scenario, world))
     assert len(first.liquidations) == HIT
     assert {(row.wave, row.cause) for row in first.liquidations} == {(0, "exogenous")}
 
@@ -359,7 +360,7 @@ def test_waves_of_a_busy_market_are_consistent(small, seed, feed) -> None:
         elif row.cause == "price":
             assert not any(below)
             parent = by_id[row.parent]
-            assert parent.id <= max(row.feed_trades)
+            assert parent.id <= max(seen for givers in row.feed_trades for _, seen in givers)
             assert (parent.block, parent.place) < (row.block, row.place)
             if parent.id in liquidation_of:
                 assert row.wave == liquidation_of[parent.id].wave + 1

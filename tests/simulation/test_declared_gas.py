@@ -10,7 +10,18 @@ import pytest
 from harness.engine import open_engine
 from harness.orders import DECLARED_GAS
 from harness.recorder import Recorder
-from harness.scenario import Bid, Governor, Guardian, PositionRow, Positions, load_scenario
+from harness.scenario import (
+    Asset,
+    Bid,
+    ConstantPrice,
+    Governor,
+    Guardian,
+    Pool,
+    PoolTwapFeed,
+    PositionRow,
+    Positions,
+    load_scenario,
+)
 from harness.scenario import checked as checked_scenario
 
 #: Two hours around 10:15 on 12 March, in which ETH falls by a quarter, and by another that is added
@@ -56,9 +67,12 @@ def measured(passes_of_module):
     late = Positions(
         "late", "aave", tuple(PositionRow((("ETH", 100.0),), (("DAI", 1e4),)) for _ in range(3))
     )
+    averaged = Asset("BAT", ConstantPrice(), 18, 0.2, None, PoolTwapFeed("bat-dai"))
     scenario = checked_scenario(
         dataclasses.replace(
             crash,
+            assets=(*crash.assets, averaged),
+            venues=(*crash.venues, Pool("bat-dai", "BAT", "DAI", 1_000_000.0)),
             agents=(*crash.agents, *stewards),
             populations=(*crash.populations, late),
         )

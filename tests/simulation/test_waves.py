@@ -14,7 +14,7 @@ from harness.trace import BlockRow, CallState, FeedPoint, LiquidationRow, Trace,
 
 WAD = 10**18
 SPOT = 10**36
-OUTSIDE = FeedTerms()
+OUTSIDE = FeedTerms("ETH")
 
 
 def trade(
@@ -49,8 +49,16 @@ def trade(
 # --- the effect on one feed ----------------------------------------------------------------
 
 
-def effect(trades: Sequence[TradeRow], terms: FeedTerms = OUTSIDE, asset: str = "ETH"):
-    return FeedEffect(asset, terms, trades, range(0, 10_000, 10))
+class Effect:
+    """The shares of trades in an effect, at a time when the last seen has stood ``now`` seconds."""
+
+    def __init__(
+        self, trades: Sequence[TradeRow], terms: FeedTerms = OUTSIDE, asset: str = "ETH"
+    ) -> None:
+        self._effect = FeedEffect(asset, terms, trades, range(0, 10_000, 10))
+
+    def shares(self, seen: int, total: float, now: float = 9_000):
+        return self._effect.shares(seen, total, now)
 
 
 trades_of_eth = st.lists(
@@ -77,63 +85,73 @@ trades_of_eth = st.lists(
 @given(
     trades_of_eth,
     st.floats(-0.9, 2.0),
-    st.sampled_from([OUTSIDE, FeedTerms(half_life_s=60), FeedTerms(spot_against="USDX")]),
+    st.sampled_from(
+        [OUTSIDE, FeedTerms("ETH", half_life_s=60), FeedTerms("ETH", spot_against="USDX")]
+    ),
     st.data(),
 )
 def test_shares_add_up_to_the_effect_and_none_has_the_wrong_sign(trades, total, terms, data):
     seen = data.draw(st.integers(1, len(trades)))
-    shares = effect(trades, terms).shares(seen, total)
+    shares = Effect(trades, terms).shares(seen, total)
     assert len(shares) == seen
     assert float(shares.sum()) == pytest.approx(total, abs=1e-12)
     assert bool((shares * total >= 0).all())
 
 
 def test_nothing_seen_has_no_share() -> None:
-    assert effect([trade(1)]).shares(0, -0.1).size == 0
-    assert effect([]).shares(0, -0.1).size == 0
+    assert Effect([trade(1)]).shares(0, -0.1).size == 0
+    assert Effect([]).shares(0, -0.1).size == 0
 
 
 def test_equal_sales_share_alike_however_late_each_is_seen() -> None:
     # The pool gives up 1% to each sale; arbitrage leaves 0.1% of that on the outside price. The
     # second sale's share is no larger for having been seen when the first had been arbitraged.
-    sales = effect([trade(1), trade(2, block=2)])
+    sales = Effect([trade(1), trade(2, block=2)])
     assert sales.shares(1, -0.001).tolist() == [-0.001]
     assert sales.shares(2, -0.002).tolist() == [-0.001, -0.001]
 
 
 def test_recovery_scales_all_shares() -> None:
-    sales = effect([trade(1, amount=3), trade(2)])
+    sales = Effect([trade(1, amount=3), trade(2)])
     assert sales.shares(2, -0.04) == pytest.approx([-0.03, -0.01])
     assert sales.shares(2, -0.004) == pytest.approx([-0.003, -0.001])
 
 
 def test_what_is_older_has_faded_by_the_outside_markets_half_life() -> None:
     # blocks are 10 s apart: after two half-lives of 20 s a quarter is left
-    sales = effect([trade(1, block=1), trade(2, block=5)], FeedTerms(half_life_s=20))
+    sales = Effect([trade(1, block=1), trade(2, block=5)], FeedTerms("ETH", half_life_s=20))
     assert sales.shares(2, -0.05) == pytest.approx([-0.01, -0.04])
 
 
 def test_the_spot_of_a_pool_knows_its_own_pools_moves_only() -> None:
     trades = [trade(1, move=-0.01), trade(2, move=-0.03), trade(3, bought="DAI", move=-0.5)]
-    assert effect(trades, FeedTerms(spot_against="USDX")).shares(3, -0.04) == pytest.approx(
+    assert Effect(trades, FeedTerms("ETH", spot_against="USDX")).shares(3, -0.04) == pytest.approx(
         [-0.01, -0.03, 0.0]
     )
 
 
+def test_an_average_knows_a_move_for_the_time_it_has_stood() -> None:
+    # windows of 100 s, seen at 110: the first has filled one, the second stood for 60 of it
+    trades = [trade(1, block=1, move=-0.02), trade(2, block=5, move=-0.02)]
+    terms = FeedTerms("ETH", spot_against="USDX", window_s=100)
+    assert Effect(trades, terms).shares(2, -0.016, now=110) == pytest.approx([-0.01, -0.006])
+    assert Effect(trades, terms).shares(2, -0.016, now=1_000) == pytest.approx([-0.008, -0.008])
+
+
 def test_sales_of_one_asset_are_purchases_of_the_other() -> None:
     trades = [trade(1, amount=1), trade(2, amount=3)]
-    assert effect(trades, asset="USDX").shares(2, 0.04) == pytest.approx([0.01, 0.03])
+    assert Effect(trades, asset="USDX").shares(2, 0.04) == pytest.approx([0.01, 0.03])
 
 
 def test_sales_have_no_part_in_a_rise() -> None:
     trades = [trade(1), trade(2, sold="USDX", bought="ETH"), trade(3)]
-    assert effect(trades).shares(3, 0.01) == pytest.approx([0.0, 0.01, 0.0])
+    assert Effect(trades).shares(3, 0.01) == pytest.approx([0.0, 0.01, 0.0])
 
 
 def test_the_last_trade_seen_has_what_none_explains() -> None:
-    assert effect([trade(1), trade(2)]).shares(2, 0.01).tolist() == [0.0, 0.01]
+    assert Effect([trade(1), trade(2)]).shares(2, 0.01).tolist() == [0.0, 0.01]
     other_pool = [trade(1, sold="BTC"), trade(2, sold="BTC")]
-    assert effect(other_pool).shares(2, -0.01).tolist() == [0.0, -0.01]
+    assert Effect(other_pool).shares(2, -0.01).tolist() == [0.0, -0.01]
 
 
 # --- health as the market computes it -----------------------------------------------------------
@@ -209,7 +227,7 @@ class Story:
             position=words(eth, debt),
             prices=(self._prices[block], WAD),
             unhealthy_since=since,
-            feed_trades=(self._seen[block], 0),
+            feed_trades=((("ETH", self._seen[block]),), ()),
             trade=number,
         )
         self.run.liquidations.append(row)
@@ -319,7 +337,7 @@ def test_a_called_accounts_sale_has_a_wave_at_its_call_level() -> None:
     # account 2 is called at 1.1: its sale is wave 1, so what that causes is wave 2
     story = Story([1000, 990, 980, 970], [1000, 990, 990, 990], [0, 0, 1, 2])
     story.liquidate(1, 0, 0.8 * 995, since=1)
-    called = CallState(2, words(1, 0.8 * 985 / 1.1), (980 * WAD, WAD), (1, 0))
+    called = CallState(2, words(1, 0.8 * 985 / 1.1), (980 * WAD, WAD), ((("ETH", 1),), ()))
     story.run.trades.append(trade(2, block=2, call=called, account=2))
     story.liquidate(3, 1, 0.8 * 975, since=3)
     assert story.verdicts() == [(0, "exogenous", 0), (2, "price", 2)]
@@ -331,7 +349,8 @@ def test_a_debt_that_was_bought_up_is_a_cascade_too() -> None:
     story.liquidate(1, 0, 0.8 * 995, since=1)
     story.liquidate(2, 1, 0.8 * 985, since=2)
     row = story.run.liquidations[1]
-    row.prices, row.feed_trades = (990 * WAD, 101 * WAD // 100), (0, 1)
+    row.prices = (990 * WAD, 101 * WAD // 100)
+    row.feed_trades = ((), (("USDX", 1),))
     assert story.verdicts() == [(0, "exogenous", 0), (1, "price", 1)]
 
 

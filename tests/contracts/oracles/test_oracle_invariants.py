@@ -17,6 +17,7 @@ from harness.testing.oracle_invariants import (
     wrong_bounded,
     wrong_capped,
     wrong_median,
+    wrong_stuck,
 )
 
 if TYPE_CHECKING:
@@ -109,11 +110,26 @@ def _capped(chain: Chain, feeds: Any, rng: random.Random, kind: str) -> str | No
     return None
 
 
+def _stuck(chain: Chain, feeds: Any, rng: random.Random, kind: str) -> str | None:
+    """A source that falls below the minimum and goes on after the feed went stale."""
+    source = feeds.push(100 * USD)
+    minimum, stale = 10 * USD, chain.now + 600
+    feed = chain.deploy(kind, source.address, minimum, stale, "stuck")
+    for _ in range(ROUNDS):
+        feeds.write(source, rng.randint(1 * USD, 100 * USD), after=rng.choice([1, 12, 30]))
+        _, answer, _, updated_at, _ = chain.read(feed, "latestRoundData")
+        problem = wrong_stuck(answer, updated_at, minimum=minimum, stale_from=stale)
+        if problem:
+            return problem
+    return None
+
+
 CASES: list[tuple[str, Callable[..., str | None], str, str]] = [
     ("ORA-1", _average, "PoolTwapFeed", "TwapCountsSpot"),
     ("ORA-2", _median, "MedianFeed", "MedianCountsStale"),
     ("ORA-3", _bounded, "BoundedFeed", "BoundedBelowOnly"),
     ("ORA-4", _capped, "CappedGrowthFeed", "CapCompounds"),
+    ("ORA-5", _stuck, "StuckFeed", "StuckHearsOn"),
 ]
 
 
