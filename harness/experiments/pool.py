@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from multiprocessing import connection
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from harness.errors import EngineError, ScenarioError
@@ -54,8 +56,21 @@ class LocalWorkers:
 @contextmanager
 def _local(count: int) -> Iterator[Pool]:
     # spawn, because a forked child would share the parent's threads and engines
-    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, mp_context=context, initializer=_end_with_parent) as pool:
         yield Pool(pool, 2 * count)
+
+
+def _end_with_parent() -> None:
+    """Has a worker end when its parent is killed: nobody would give it work or take its rows."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_wait_and_end, args=(parent.sentinel,), daemon=True).start()
+
+
+def _wait_and_end(sentinel: int) -> None:
+    connection.wait([sentinel])
+    os._exit(1)
 
 
 @dataclass(frozen=True, slots=True)
