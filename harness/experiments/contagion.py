@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.cuts import Cuts, Link, Round
@@ -23,7 +23,9 @@ from harness.engine.base import Engine
 from harness.errors import EngineError
 from harness.experiments.pool import run_all
 from harness.links import links_of
+from harness.metrics.interconnection import Matrix, predictions
 from harness.metrics.summary import usd
+from harness.risk.network import rank_correlation
 from harness.run import RunResult, Stage
 from harness.scenario import Scenario
 from harness.trace import Trace
@@ -43,6 +45,7 @@ class Contagion:
         without: insolvency by venue in the run without a link
         idle: links that carried nothing, for which there was no need to run
         violations: invariants that did not hold in a run without links
+        predicted: matrices from the positions at the start, by measure
     """
 
     venues: tuple[str, ...]
@@ -52,6 +55,7 @@ class Contagion:
     without: Mapping[Link, Insolvency]
     idle: frozenset[Link]
     violations: tuple[str, ...] = ()
+    predicted: Mapping[str, Matrix] = field(default_factory=dict)
 
     def entry(self, link: Link, venue: str) -> int:
         """What a link added to a venue's insolvency."""
@@ -76,6 +80,17 @@ class Contagion:
         entries = {j: sum(self.entry(link, j) for link in self.links) for j in self.venues}
         return {j: amount - entries[j] for j, amount in self.total().items()}
 
+    def foresight(self) -> dict[str, float | None]:
+        """How well each measure ranks what one venue's prices did to another: Spearman's rank
+        correlation with the entries off the diagonal; None where either does not vary."""
+        pairs = [(i, j) for i in self.venues for j in self.venues if i != j]
+        sales = {link.venue: link for link in self.links if link.channel == "price"}
+        simulated = [float(self.entry(sales[i], j)) if i in sales else 0.0 for i, j in pairs]
+        return {
+            measure: rank_correlation(simulated, [matrix[i][j] for i, j in pairs])
+            for measure, matrix in self.predicted.items()
+        }
+
     def as_json(self) -> dict[str, Any]:
         """The part of the summary object, in USD."""
 
@@ -91,6 +106,10 @@ class Contagion:
                 for link in self.links
             },
             "idle": sorted(map(str, self.idle)),
+            "predicted": {
+                measure: {"matrix": self.predicted[measure], "rank_correlation": correlation}
+                for measure, correlation in self.foresight().items()
+            },
         }
 
     def exact(self) -> dict[str, dict[str, str]]:
@@ -176,6 +195,7 @@ def contagion(
         without={link: run if link in idle else found[frozenset({link})] for link in links},
         idle=idle,
         violations=tuple(violations),
+        predicted=predictions(result),
     )
 
 

@@ -1,0 +1,96 @@
+"""What the positions of a run at its start say of contagion, before anything has happened.
+
+Holdings are borrowers' collateral at the first outside prices, sales what liquidating everybody
+below 1 after the scenario's own fall (the lowest outside price without feedback) would sell: debt
+and bonus, at most the collateral. Depth is the USD that move a price by 100% to first order: half
+the pool reserve, and half the outside market's depth where arbitrageurs carry sales there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from harness.risk.network import Floats, indirect_losses, overlaps, vulnerability
+from harness.run import RunResult
+from harness.scenario import BPS, PRICE_UNIT, Arbitrageur
+
+_HALF = (1 << 128) - 1
+
+Matrix = Mapping[str, Mapping[str, float]]
+
+
+def predictions(result: RunResult) -> dict[str, Matrix]:
+    """Predicted losses of j by i's sales, by measure, then i, then j: in the order of the simulated
+    matrix. Empty where no pool trades any collateral."""
+    assets, depths = _depths(result)
+    if not assets:
+        return {}
+    names = list(result.world.venues)
+    held, sold, equity, shock = _start(result, names, assets)
+    found = {
+        "overlap": overlaps(held, depths),
+        "indirect": indirect_losses(held, depths, sold).T,
+    }
+    if (equity > 0).all():
+        found["vulnerability"] = vulnerability(held, equity, depths, shock).losses.T
+    return {
+        measure: {
+            i: {j: float(matrix[row, column]) for column, j in enumerate(names)}
+            for row, i in enumerate(names)
+        }
+        for measure, matrix in found.items()
+    }
+
+
+def _depths(result: RunResult) -> tuple[list[str], list[float]]:
+    """Assets that can be sold for another, and their depths in USD."""
+    scenario, world, first = result.scenario, result.world, result.run.blocks[0]
+    carried = {spec.pool for spec in scenario.agents_of(Arbitrageur)}
+    depths: dict[str, float] = {}
+    for name, pool in world.pools.items():
+        price = first.external[pool.base] / PRICE_UNIT
+        depth = first.reserves[name][0] / world.units[pool.base] * price / 2
+        outside = scenario.asset(pool.base).external
+        if name in carried and outside is not None:
+            decimals = world.decimals[pool.base]
+            base = outside.depth_base(first.external[pool.base], decimals)
+            depth += base / world.units[pool.base] * price / 2
+        depths[pool.base] = depths.get(pool.base, 0.0) + depth
+    return list(depths), list(depths.values())
+
+
+def _start(
+    result: RunResult, names: list[str], assets: list[str]
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Collateral, what a fall would sell, equity by venue, and that fall by asset."""
+    world, run = result.world, result.run
+    prices = {s: run.blocks[0].external[s] / PRICE_UNIT for s in run.blocks[0].external}
+    low = {symbol: min(path) / PRICE_UNIT for symbol, path in result.paths.items()}
+    held, sold = np.zeros((len(names), len(assets))), np.zeros((len(names), len(assets)))
+    equity = np.zeros(len(names))
+    for row, name in enumerate(names):
+        venue, census = world.venues[name], run.opening[name]
+        thresholds = np.array(venue.thresholds_bps) / BPS
+        bonuses = np.array([1 + a.liquidation_bonus_bps / BPS for a in venue.spec.assets])
+        units = np.array([world.units[s] for s in venue.assets], dtype=np.float64)
+        now = np.array([prices[s] for s in venue.assets])
+        # debts are valued at the start: a fall of the debt asset relieves
+        fallen = np.array([low[s] for s in venue.assets])
+        words = np.array(
+            [(w >> 128, w & _HALF) for w in census.balances], dtype=np.float64
+        ).reshape(-1, len(venue.assets), 2)
+        claims, debts = words[:, :, 0] / units, words[:, :, 1] / units
+        equity[row] = float((claims * now).sum() - (debts * now).sum())
+        below = (claims * fallen) @ thresholds < (debts * fallen).sum(axis=1)
+        owed = (debts * fallen).sum(axis=1)
+        for place, symbol in enumerate(venue.assets):
+            if symbol in assets:
+                column = assets.index(symbol)
+                worth = claims[:, place] * now[place]
+                held[row, column] += float(worth.sum())
+                due = np.minimum(claims[:, place] * fallen[place], owed * bonuses[place])
+                sold[row, column] += float(due[below].sum())
+    shock = np.array([low[s] / prices[s] - 1 for s in assets])
+    return held, sold, equity, shock
