@@ -2,7 +2,9 @@
 
 MKT-1, IDX-1, LIQ-1 and those of feeds (ORA) are checked in every block, MKT-2 in every block that
 touched a position, from exact words kept for each account; at the end MKT-2 is checked again from a
-full read, and TOK-1 over everybody who can hold a token.
+full read, and TOK-1 over everybody who can hold a token. Of exchanges PRP-1 and PRP-3 are checked
+in every block, PRP-2, PRP-4 and PRP-5 in every block that touched an account, and from a full read
+at the end.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.engine.base import Engine
+from harness.exchange_view import ExchangeState
 from harness.isolated_books import IsolatedBooks
 from harness.oracle_books import OracleBooks
 from harness.protocols.isolated_lending import IsolatedLendingVenue
@@ -24,6 +27,14 @@ from harness.testing.invariants import (
     wrong_token_supply,
 )
 from harness.testing.isolated_invariants import ISOLATED_INVARIANTS
+from harness.testing.perp_invariants import (
+    PERP_INVARIANTS,
+    wrong_funding,
+    wrong_open_interest,
+    wrong_perp_accounts,
+    wrong_perp_books,
+    wrong_perp_liquidation,
+)
 from harness.trace import BadDebtRow, LiquidationRow
 from harness.view import View
 from harness.world import World
@@ -46,6 +57,7 @@ class Books:
         # what has nothing to be checked on does not hold
         checked = [*INVARIANTS] if self._pooled else ["TOK-1"]
         checked += ISOLATED_INVARIANTS if self._isolated else ()
+        checked += PERP_INVARIANTS if world.exchanges else ()
         checked += self._oracles.identifiers
         self.holds = dict.fromkeys(checked, True)
         self.violations: list[str] = []
@@ -77,6 +89,25 @@ class Books:
         if row.venue in self._isolated:
             self._isolated[row.venue].wrote_off(row.amount)
 
+    def exchange_liquidated(
+        self, row: LiquidationRow, equity_before: int, maintenance_before: int
+    ) -> None:
+        """PRP-3 for one liquidation or takeover."""
+        venue = self._world.exchanges[row.venue]
+        problem = wrong_perp_liquidation(
+            before=row.position,
+            prices=(*row.prices, *(row.thresholds_bps or ())),
+            equity_before=equity_before,
+            maintenance_before=maintenance_before,
+            tiers=venue.maintenance_tiers(),
+            value_scale=venue.value_scale,
+            units=venue.collateral_units,
+            haircut_bps=[collateral.haircut_bps for collateral in venue.spec.collaterals],
+        )
+        self._note(
+            "PRP-3", row.block, problem and f"{venue.label(row.account)} of {row.venue}: {problem}"
+        )
+
     def block(self, view: View, touched: set[str]) -> None:
         """The checks after a block; ``touched`` are the venues whose positions it changed."""
         for finding in self._oracles.block(view):
@@ -94,12 +125,18 @@ class Books:
             if name in touched or view.index == 0:
                 self._check_books(name, view, state.states)
                 self._check_totals(name, view.index, state.states, state.venue)
+        for name, exchange in view.exchanges.items():
+            self._check_exchange_books(name, view.index, exchange)
+            if name in touched or view.index == 0:
+                self._check_exchange_sums(name, view.index, exchange)
 
     def close(self, view: View) -> None:
         """The checks that read everybody."""
         for state in view.venues.values():
             state.venue.refresh(self._engine)
-        self._markets(view, set(view.venues))
+        for exchange in view.exchanges.values():
+            exchange.venue.refresh(self._engine)
+        self._markets(view, {*view.venues, *view.exchanges})
         for name, isolated in self._isolated.items():
             isolated.close(self._engine, view, view.venues[name])
         for symbol, token in self._world.tokens.items():
@@ -109,6 +146,42 @@ class Books:
             balances = view.balances(symbol, self._world.holders)
             problem = wrong_token_supply(balances, total_supply=supply)
             self._note("TOK-1", view.index, problem and f"{symbol}: {problem}")
+
+    def _check_exchange_books(self, name: str, block: int, state: ExchangeState) -> None:
+        books = state.books
+        pairs = zip(books.collateral[::2], books.collateral[1::2], strict=True)
+        problem = wrong_perp_books(
+            cash=books.cash,
+            vault_cash=books.vault_cash,
+            fees=books.fees,
+            deficit=books.deficit,
+            token_balance=books.tokens,
+            collateral=list(pairs),
+        )
+        self._note("PRP-1", block, problem and f"{name}: {problem}")
+
+    def _check_exchange_sums(self, name: str, block: int, state: ExchangeState) -> None:
+        venue, sums = state.venue, state.venue.sums
+        for place, (symbol, market) in enumerate(zip(venue.markets, state.states, strict=True)):
+            problem = wrong_open_interest(
+                (sums.longs[place], -sums.shorts[place]),
+                long_size=market.long_size,
+                short_size=market.short_size,
+            )
+            self._note("PRP-2", block, problem and f"{symbol} of {name}: {problem}")
+            problem = wrong_funding(
+                # one position with the sum of size x index: the check adds up what it is given
+                [(sums.bases[place], sums.costs[place], 1)],
+                funding_base=market.funding_base,
+                total_cost=market.total_cost,
+            )
+            self._note("PRP-4", block, problem and f"{symbol} of {name}: {problem}")
+        problem = wrong_perp_accounts([sums.cash], total=state.books.cash)
+        self._note("PRP-5", block, problem and f"{name}: {problem}")
+        totals = state.books.collateral[::2]
+        for symbol, held, total in zip(venue.collaterals, sums.amounts, totals, strict=True):
+            problem = wrong_perp_accounts([held], total=total, what=symbol)
+            self._note("PRP-5", block, problem and f"{name}: {problem}")
 
     def _check_indexes(
         self, name: str, block: int, before: Sequence[AssetState], after: Sequence[AssetState]

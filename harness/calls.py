@@ -1,8 +1,9 @@
-"""Margin calls of a lending market: episodes in which a health factor is below its call level.
+"""Margin calls: episodes in which an account is below its call level, once called an episode.
 
 A lending market has no call of its own; a position is called when its health factor, at the
 market's prices, falls below the level its owner watches (``call_health_factor``), and the episode
-ends when it is back above. An account is called once an episode.
+ends when it is back above. A perpetual exchange records its calls on chain; the book follows its
+events.
 """
 
 from __future__ import annotations
@@ -13,16 +14,28 @@ from typing import Literal
 
 Outcome = Literal["met", "reduced", "ignored"]
 
+#: what an answer makes of a call, by action; what only prepares an answer is none yet
+_ANSWERS: Mapping[str, Outcome] = {
+    "top_up": "met",
+    "pay_in": "met",
+    "deleverage": "reduced",
+    "reduce": "reduced",
+}
+
 
 @dataclass(slots=True)
 class MarginCall:
     """One episode. ``outcome``: ``met`` if the holder added cash, else ``reduced`` if it sold,
-    else ``ignored``; ``ended`` is None while it lasts."""
+    else ``ignored``; ``ended`` is None while it lasts. On an exchange ``end`` says how it ended
+    (``restored``, ``taken over``; empty while it lasts), and ``liquidations`` counts those in it.
+    """
 
     account: int
     block: int
     outcome: Outcome = "ignored"
     ended: int | None = None
+    end: str = ""
+    liquidations: int = 0
 
 
 @dataclass(slots=True)
@@ -44,15 +57,28 @@ class CallBook:
         for account in sorted(now - self.open.keys()):
             self.open[account] = MarginCall(account, block)
 
+    def begin(self, account: int, block: int) -> None:
+        """Opens an episode that the chain has recorded."""
+        self.open[account] = MarginCall(account, block)
+
+    def end(self, account: int, block: int, end: str) -> None:
+        """Ends an episode as the chain says; nothing happens if there is none."""
+        episode = self.open.pop(account, None)
+        if episode is not None:
+            episode.ended, episode.end = block, end
+            self.past.append(episode)
+
+    def liquidated(self, account: int) -> None:
+        """Notes a liquidation during an episode."""
+        if account in self.open:
+            self.open[account].liquidations += 1
+
     def answered(self, account: int, action: str) -> None:
         """Notes that a called account's own transaction succeeded."""
         episode = self.open.get(account)
-        if episode is None:
-            return
-        if action == "top_up":
-            episode.outcome = "met"
-        elif episode.outcome == "ignored":
-            episode.outcome = "reduced"
+        outcome = _ANSWERS.get(action)
+        if episode is not None and outcome is not None and episode.outcome != "met":
+            episode.outcome = outcome
 
     def counts(self) -> Mapping[str, int]:
         """``count``, and how many were ``met``, ``reduced`` and ``ignored``."""

@@ -38,6 +38,7 @@ PROTOCOLS = {
     "pooled-lending": "several collaterals and debts in one account, under Aave v3.3's rules",
     "isolated-lending": "one collateral, one debt, losses to suppliers at once, as Morpho Blue",
     "pool": "constant-product pool, Uniswap v2's amounts",
+    "perp-exchange": "perpetual futures against a vault: cross and isolated margin, margin calls",
 }
 
 

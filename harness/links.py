@@ -18,19 +18,21 @@ def links_of(scenario: Scenario, world: World) -> tuple[Link, ...]:
     return tuple(
         Link(venue, channel)
         for channel in CHANNELS
-        for venue in world.venues
+        for venue in (*world.venues, *world.exchanges)
         if (venue, channel) in found
     )
 
 
 def _links(scenario: Scenario, world: World) -> Iterator[tuple[str, Channel]]:
     pairs = [{pool.base, pool.quote} for pool in world.pools.values()]
-    for name, venue in world.venues.items():
-        if any(pair <= set(venue.assets) for pair in pairs):
+    traded = {name: set(venue.assets) for name, venue in world.venues.items()}
+    traded |= {name: set(exchange.symbols()) for name, exchange in world.exchanges.items()}
+    for name, assets in traded.items():
+        if any(pair <= assets for pair in pairs):
             yield name, "price"
         if world.relays.get(name):
             yield name, "oracle"
-        if len(world.venues) > 1:
+        if len(traded) > 1:
             yield name, "block-space"
     for spec in scenario.agents_of(Liquidator):
         if spec.further_venues:

@@ -12,6 +12,23 @@ from dataclasses import dataclass
 
 from harness.engine.base import Transaction
 
+#: Gas that actions on an exchange declare: the most that one used, failed ones included, on py-evm,
+#: by accounts with positions in two markets and two collaterals, rounded up to the next thousand.
+#: ``tests/perps/test_exchange_gas.py`` measures it.
+EXCHANGE_GAS: Mapping[str, int] = {
+    "liquidate_perp": 900_000,
+    "call": 300_000,
+    "end_call": 300_000,
+    "accrue": 200_000,
+    "pay_in": 300_000,
+    "reduce": 500_000,
+    "trade_perp": 500_000,
+    "raise_cash": 300_000,
+    "raise_loan": 400_000,
+    "hedge": 300_000,
+    "unwind_basis": 300_000,
+}
+
 #: Gas an action declares: the most that one of its transactions used, failed ones included, on
 #: py-evm, which counts gas exactly, in the first crash of black-thursday, rounded up to the next
 #: thousand. ``tests/simulation/test_declared_gas.py`` measures every entry again.
@@ -25,6 +42,7 @@ DECLARED_GAS: Mapping[str, int] = {
     "set_paused": 46_000,
     "set_threshold": 86_000,
     "deleverage": 334_000,
+    **EXCHANGE_GAS,
 }
 
 

@@ -27,6 +27,7 @@ from harness.scenario.model import (
     HealthDistribution,
     IsolatedLending,
     Lending,
+    Population,
     Positions,
     Response,
     Scenario,
@@ -98,8 +99,8 @@ def build_population(
             positions += _borrowers(scenario, population, seed, start_prices)
         elif isinstance(population, Positions):
             positions += _table(scenario, population, i, seed, start_prices)
-        else:
-            allowed = "borrowers or positions, the kinds that hold lending positions"
+        elif population.tag_value() not in Population.members:
+            allowed = "borrowers or positions, or traders of an exchange"
             raise ScenarioError(f"population[{i}].kind", population.tag_value(), allowed)
     _check_liquidity(scenario, positions)
     return tuple(positions)

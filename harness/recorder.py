@@ -11,6 +11,7 @@ from harness.builder import Selection
 from harness.contracts import Contract, Event, decode_error
 from harness.engine.base import Block, Log, Receipt
 from harness.errors import EngineError
+from harness.exchange_recorder import ExchangeRecorder
 from harness.modules.rows import WATCHED, At, ModuleRows
 from harness.orders import DECLARED_GAS, Order
 from harness.scenario import Scenario
@@ -62,6 +63,10 @@ class Recorder:
         self._watch(world.router, "", "ForcedTrade")
         self._watch(world.fee_ledger, "", "FeeCharged")
         self._venue_at = {venue.market.address: name for name, venue in world.venues.items()}
+        self._exchanges = ExchangeRecorder(world, view, books, self.trace, self._sight)
+        for name, exchange in world.exchanges.items():
+            self._watch(exchange.exchange, name, *ExchangeRecorder.EVENTS)
+            self._venue_at[exchange.exchange.address] = name
 
     def _watch(self, contract: Contract, venue: str, *names: str) -> None:
         for topic, event in contract.artifact.events.items():
@@ -156,7 +161,9 @@ class Recorder:
         for module in self._modules.values():
             module.begin()
         for name, venue, fields in events:
-            if name == "Liquidate":
+            if venue in self._world.exchanges:
+                self._exchanges.event(index, place, order, venue, name, fields)
+            elif name == "Liquidate":
                 liquidation = self._liquidation(index, place, order, venue, fields)
                 self._add(liquidation)
             elif name == "Confiscate" or name in WATCHED:
@@ -226,21 +233,30 @@ class Recorder:
     def _settle(self) -> None:
         """Whose answers the feeds gave is known once the block's rounds have been read."""
         for row in self.trace.liquidations[self._settled :]:
-            assets = self._world.venues[row.venue].assets
+            assets = self._assets_of(row.venue)
             row.feed_trades = tuple(
                 self._sight.chosen(symbol, candidates)
                 for symbol, candidates in zip(assets, row.feed_trades, strict=True)
             )
         self._settled = len(self.trace.liquidations)
 
+    def _assets_of(self, venue: str) -> tuple[str, ...]:
+        """The assets by whose feeds a venue judges its accounts."""
+        if venue in self._world.exchanges:
+            return self._world.exchanges[venue].judged
+        return self._world.venues[venue].assets
+
     def _trade(self, index: int, place: int, order: Order, fields: dict[str, Any]) -> TradeRow:
         pool = self._world.pools_at[fields["pool"]]
         symbols = self._world.symbols
         sold = symbols[fields["tokenIn"]]
         venue = self._venue_at.get(fields["origin"], "")
-        number = -1
-        if venue:
+        number, call, after = -1, None, 0
+        if venue in self._world.exchanges:
+            number, call, after = self._exchanges.trader(venue, order)
+        elif venue:
             number = self._world.venues[venue].number_of.get(fields["account"], -1)
+            call = self._call_state(venue, number) if order.action == "deleverage" else None
         return TradeRow(
             id=fields["id"],
             block=index,
@@ -254,7 +270,8 @@ class Recorder:
             amount_out=fields["amountOut"],
             spot_before=fields["spotBefore"],
             spot_after=fields["spotAfter"],
-            call=self._call_state(venue, number) if order.action == "deleverage" else None,
+            call=call,
+            after=after,
         )
 
     def _call_state(self, venue: str, number: int) -> CallState | None:
@@ -339,8 +356,10 @@ class Recorder:
                 venues={name: self._venue_block(name) for name in view.venues},
                 waiting=len(view.mempool),
                 background_bid=view.background_bid,
+                exchanges={name: self._exchanges.block(name) for name in view.exchanges},
             )
         )
+        self._exchanges.done()
 
     def _venue_block(self, name: str) -> VenueBlock:
         state = self._view.venues[name]
@@ -359,8 +378,10 @@ class Recorder:
     def finish(self, waiting: Sequence[Order], digest: bytes) -> Trace:
         """Closes the trace: orders still waiting, margin calls, and the run's digest."""
         self._add_left_out(waiting, self._view.index, "pending")
-        for name, state in self._view.venues.items():
-            self.trace.calls[name] = [*state.calls.past, *state.calls.open.values()]
+        books = {name: state.calls for name, state in self._view.venues.items()}
+        books |= {name: state.calls for name, state in self._view.exchanges.items()}
+        for name, calls in books.items():
+            self.trace.calls[name] = [*calls.past, *calls.open.values()]
         self.trace.invariants = dict(self._books.holds)
         self.trace.violations = list(self._books.violations)
         self.trace.digest = digest

@@ -562,7 +562,7 @@ def _first_liquidation(trace: Trace) -> dict[tuple[str, int], int]:
 
 
 def _final_reads(result: RunResult) -> pa.Table:
-    reads = [read for venue in result.world.venues.values() for read in venue.final_reads()]
+    reads = result.world.final_reads()
     columns = _Columns()
     columns.put("to", [to for to, _ in reads], "bytes")
     columns.put("data", [data for _, data in reads], "bytes")

@@ -15,7 +15,8 @@ from harness.engine import default_engine, open_engine
 from harness.engine.base import Block, Engine
 from harness.engine.digest import DigestChain
 from harness.metrics import summary as figures
-from harness.metrics.waves import FeedTerms, Terms, classify
+from harness.metrics.exchanges import PerpTerms, exchanges
+from harness.metrics.waves import FeedTerms, Terms, VenueTerms, classify
 from harness.population import Position, build_population, dropped
 from harness.prices import build_paths
 from harness.scenario import (
@@ -30,6 +31,7 @@ from harness.scenario import (
 from harness.setup import require_success
 from harness.simulation import simulate
 from harness.trace import Trace
+from harness.traders import build_traders
 from harness.world import World, deploy
 
 if TYPE_CHECKING:
@@ -113,7 +115,8 @@ def set_up(scenario: Scenario, seed: int) -> Prepared:
     paths = {symbol: path.tolist() for symbol, path in build_paths(scenario, seed).items()}
     start_prices = {symbol: path[0] for symbol, path in paths.items()}
     positions = _by_venue(build_population(scenario, seed, start_prices))
-    return paths, deploy(scenario, start_prices, positions)
+    traders = build_traders(scenario, seed, start_prices)
+    return paths, deploy(scenario, start_prices, positions, traders)
 
 
 class Stage:
@@ -206,8 +209,10 @@ def _by_venue(positions: Sequence[Position]) -> dict[str, list[Position]]:
     return grouped
 
 
-def _terms(scenario: Scenario, world: World) -> dict[str, Terms]:
-    terms = {}
+def _terms(scenario: Scenario, world: World) -> dict[str, VenueTerms]:
+    terms: dict[str, VenueTerms] = {
+        name: PerpTerms.of(venue) for name, venue in world.exchanges.items()
+    }
     for spec in scenario.venues_of(Lending):
         venue = world.venues[spec.name]
         terms[spec.name] = Terms(
@@ -266,6 +271,7 @@ def _summary(
         "cascade": figures.cascade(main, twin),
         "margin_calls": figures.margin_calls(main),
         "solvency": figures.solvency(main, world),
+        "exchanges": exchanges(main, world),
         "contagion": None,
         "checks": {"invariants": dict(main.invariants), "vacuous": reason is not None},
         "exact": figures.exact(main, world, scenario),

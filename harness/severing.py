@@ -38,12 +38,13 @@ class Severing:
     def opening(self) -> tuple[Transaction, ...]:
         """The transactions of block 0."""
         world, router = self._world, self._world.router
+        origins = {name: venue.origins for name, venue in world.venues.items()}
+        origins |= {name: exchange.origins for name, exchange in world.exchanges.items()}
         sent = [router.transaction(ADMIN, "setCutAll", True)] if self._cuts.every_sale else []
         sent += [
             router.transaction(ADMIN, "setCut", origin, True)
             for venue in self._cuts.venues("price")
-            if venue in world.venues
-            for origin in world.venues[venue].origins
+            for origin in origins.get(venue, ())
         ]
         for venue in self._cuts.venues("liquidator"):
             for spec in self._scenario.agents_of(Liquidator):

@@ -17,10 +17,13 @@ from harness.agents import (
     Observer,
     OutsideAgent,
     Publisher,
+    TraderAgent,
     liquidators,
 )
 from harness.agents.borrower import BORROWERS
+from harness.agents.exchange import EXCHANGE_AGENTS
 from harness.agents.keeper import TopTransaction
+from harness.agents.trader import TRADERS
 from harness.books import Books
 from harness.builder import (
     Adversarial,
@@ -36,6 +39,7 @@ from harness.engine.base import Block, Engine, Receipt, Transaction
 from harness.engine.digest import DigestChain
 from harness.errors import ScenarioError, plugin
 from harness.orders import Order
+from harness.protocols.perp_exchange import PerpCensus
 from harness.protocols.pooled_lending import Census
 from harness.recorder import Recorder
 from harness.scenario import (
@@ -98,6 +102,7 @@ def simulate(
     books.block(view, set())
     recorder.trace.opening = _census(engine, world)
     recorder.trace.opening_wallets = read_wallets(engine, world)
+    recorder.trace.exchange_opening = _exchange_census(engine, world)
 
     waiting: list[Order] = []
     for index in range(1, clock.blocks):
@@ -127,10 +132,9 @@ def simulate(
             after_block(index)
     recorder.trace.closing = _census(engine, world)
     recorder.trace.closing_wallets = read_wallets(engine, world)
+    recorder.trace.exchange_closing = _exchange_census(engine, world)
     books.close(view)
-    final = [
-        engine.call(to, data) for venue in world.venues.values() for to, data in venue.final_reads()
-    ]
+    final = [engine.call(to, data) for to, data in world.final_reads()]
     return recorder.finish(waiting, digests.finish(final))
 
 
@@ -147,7 +151,8 @@ def feed_keepers(context: Context) -> list[Keeper | Observer]:
 
 
 def build_agents(context: Context) -> list[Agent]:
-    """The scenario's agents in the file's order, then the borrowers of each venue."""
+    """The scenario's agents in the file's order, then the borrowers of each lending venue and the
+    traders of each exchange."""
     agents: list[Agent] = []
     for spec in context.scenario.agents:
         for index in range(spec.count):
@@ -159,6 +164,8 @@ def build_agents(context: Context) -> list[Agent]:
                 agents.append(GuardianAgent(spec, context))
             elif isinstance(spec, Governor):
                 agents.append(GovernorAgent(spec, context))
+            elif type(spec) in EXCHANGE_AGENTS:
+                agents.append(EXCHANGE_AGENTS[type(spec)](spec, index, context))
             elif isinstance(spec, OutsideAgent):
                 agents.append(spec.build(index, context))
             else:
@@ -168,6 +175,11 @@ def build_agents(context: Context) -> list[Agent]:
         BorrowerAgent(venue.name, context)
         for venue in context.world.venues.values()
         if any(position.action != "nothing" for position in venue.positions)
+    ]
+    agents += [
+        TraderAgent(venue.name, context)
+        for venue in context.world.exchanges.values()
+        if any(trader.answer != "nothing" for trader in venue.traders)
     ]
     return agents
 
@@ -209,6 +221,10 @@ def _census(engine: Engine, world: World) -> dict[str, Census]:
     return {name: venue.census(engine) for name, venue in world.venues.items()}
 
 
+def _exchange_census(engine: Engine, world: World) -> dict[str, PerpCensus]:
+    return {name: exchange.census(engine) for name, exchange in world.exchanges.items()}
+
+
 def _execute(engine: Engine, block: Block, first: Sequence[Transaction]) -> list[Receipt]:
     """Executes a block behind transactions that nobody is to see; their receipts are left out."""
     if not first:
@@ -226,6 +242,9 @@ def _note_answers(view: View, chosen: Selection, receipts: Sequence[Receipt]) ->
         if receipt.status and order.agent.startswith(BORROWERS):
             venue = order.agent.removeprefix(BORROWERS)
             view.venues[venue].calls.answered(int(order.key), order.action)
+        elif receipt.status and order.agent.startswith(TRADERS):
+            venue = order.agent.removeprefix(TRADERS)
+            view.exchanges[venue].calls.answered(int(order.key), order.action)
 
 
 def _assemble(

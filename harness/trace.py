@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harness.calls import MarginCall
 from harness.cuts import Round
+from harness.protocols.perp_exchange import MarketState, PerpBooks, PerpCensus
 from harness.protocols.pooled_lending import AssetState, Census
 
 if TYPE_CHECKING:
@@ -55,10 +56,18 @@ class LiquidationRow:
     trade: id of the forced trade that sold the seized collateral, 0 if none did
     feed_trades: for each asset, the sources whose answers its feed gave, each with the last forced
         trade it had seen; empty where the answer was nobody's, as at a bound
-    thresholds_bps: liquidation thresholds in force, None for those listed
+    thresholds_bps: liquidation thresholds in force, None for those listed; on an exchange, what
+        margins of each market are multiplied with
     taken_usd: what the account lost: collateral seized, fees included, or taken over by a module
     relieved_usd: what it was relieved of or got back: debt, and collateral returned
+    kind: how much an exchange closed: ``partial``, ``whole``, or ``takeover``; empty for a debt
     wave, cause, parent: see ``harness.metrics.waves``
+
+    On an exchange ``collateral`` is the market and ``debt`` the settlement token; ``repaid`` the
+    notional closed, at the fill price, in settlement units; ``seized`` the same and what the
+    account paid for it; ``proceeds`` the notional and the liquidator's reward; ``protocol_fee`` the
+    insurance fund's part; ``health_factor`` equity / maintenance margin (WAD); ``position`` and
+    ``prices`` the event's words before.
     """
 
     block: int
@@ -83,6 +92,7 @@ class LiquidationRow:
     trade: int = 0
     taken_usd: int = 0
     relieved_usd: int = 0
+    kind: str = ""
     wave: int = -1
     cause: str = ""
     parent: int = 0
@@ -124,7 +134,8 @@ class CallState(NamedTuple):
 
 class TradeRow(NamedTuple):
     """A forced trade. Spots: units bought for a unit sold (base units, x 1e36), before and after.
-    ``call`` is given where a called account sold."""
+    ``call`` is given where a called account sold; ``after`` counts the liquidations that whoever
+    hedges what they closed had seen."""
 
     id: int
     block: int
@@ -139,6 +150,7 @@ class TradeRow(NamedTuple):
     spot_before: int
     spot_after: int
     call: CallState | None = None
+    after: int = 0
 
 
 class BadDebtRow(NamedTuple):
@@ -172,6 +184,50 @@ class VenueBlock(NamedTuple):
     called: int
 
 
+class ExchangeBlock(NamedTuple):
+    """An exchange at the end of a block: its markets, prices (USD WAD) of their assets, of its
+    collaterals and of the settlement token, books, equity of the insurance fund (settlement
+    units); shortfalls in USD WAD."""
+
+    states: tuple[MarketState, ...]
+    prices: tuple[int, ...]
+    books: PerpBooks
+    insurance_equity: int
+    shortfall_market: int
+    shortfall_liquidation: int
+    shortfall_oracle: int
+    bad_debt: int
+    unhealthy: int
+    called: int
+
+
+class LossRow(NamedTuple):
+    """A loss that an account of an exchange could not pay (settlement units). ``by``: who did:
+    insurance, vault, waterfall, or nobody: it is deficit."""
+
+    block: int
+    venue: str
+    account: int
+    by: str
+    amount: int
+
+
+class FillRow(NamedTuple):
+    """A position that changed (IPerpTypes.Fill); ``kind`` in lower case."""
+
+    block: int
+    place: int
+    venue: str
+    account: int
+    market: str
+    kind: str
+    size: int
+    price_wad: int
+    fee: int
+    realised: int
+    funding: int
+
+
 @dataclass(slots=True)
 class BlockRow:
     """The world at the end of a block."""
@@ -186,6 +242,12 @@ class BlockRow:
     venues: dict[str, VenueBlock]
     waiting: int
     background_bid: int
+    exchanges: dict[str, ExchangeBlock] = field(default_factory=dict)
+
+    @property
+    def every_venue(self) -> dict[str, VenueBlock | ExchangeBlock]:
+        """Lending markets and exchanges, in the order of the former and the latter."""
+        return {**self.venues, **self.exchanges}
 
 
 @dataclass(slots=True)
@@ -212,4 +274,8 @@ class Trace:
     closing_wallets: Wallets | None = None
     rounds: dict[str, list[Round]] = field(default_factory=dict)
     crowded_blocks: int = 0
+    losses: list[LossRow] = field(default_factory=list)
+    fills: list[FillRow] = field(default_factory=list)
+    exchange_opening: dict[str, PerpCensus] = field(default_factory=dict)
+    exchange_closing: dict[str, PerpCensus] = field(default_factory=dict)
     digest: bytes = b""

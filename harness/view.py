@@ -16,6 +16,7 @@ from harness.calls import CallBook
 from harness.contracts import WORD, Contract
 from harness.cuts import UNCUT
 from harness.engine.base import Engine, Receipt
+from harness.exchange_view import ExchangeState
 from harness.orders import Order
 from harness.protocols.pooled_lending import (
     NO_CAP,
@@ -275,6 +276,7 @@ class View:
         feeds: latest round of each feed, by asset, and of each source within one, by its name
         reserves: base and quote reserves of each pool
         venues: lending venues by name
+        exchanges: perpetual exchanges by name
         start_prices: outside price of each asset in block 0, 8 decimals
         background_bid: what others bid, in wei of the fee asset per gas
         mempool: orders that wait to be included, by agent and key
@@ -299,6 +301,9 @@ class View:
         self.reserves: dict[str, tuple[int, int]] = {}
         self.mempool: dict[tuple[str, str], Order] = {}
         self.venues = {name: VenueState(venue, engine) for name, venue in world.venues.items()}
+        self.exchanges = {
+            name: ExchangeState(venue, engine) for name, venue in world.exchanges.items()
+        }
         self._depths = {
             asset.symbol: asset.external.depth_base(paths[asset.symbol][0], asset.decimals)
             for asset in scenario.assets
@@ -323,7 +328,10 @@ class View:
         self._balances.clear()
         self._asked, self._asked_before = {}, self._asked
         self._read_world(index)
-        return {name for name, venue in self.venues.items() if venue.update(index, receipts)}
+        touched = {name for name, venue in self.venues.items() if venue.update(index, receipts)}
+        return touched | {
+            name for name, exchange in self.exchanges.items() if exchange.update(index, receipts)
+        }
 
     def _read_world(self, index: int) -> None:
         world = self._world
@@ -434,4 +442,4 @@ class View:
         return sum(1 for owner, _ in self.mempool if owner == agent)
 
 
-__all__ = ["FeedRound", "Hop", "VenueState", "View"]
+__all__ = ["ExchangeState", "FeedRound", "Hop", "VenueState", "View"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from functools import cached_property, partial
 from typing import Any
@@ -19,6 +19,8 @@ from harness.accounts import account
 from harness.contracts import Contract
 from harness.population import Position
 from harness.protocols.isolated_lending import deploy_isolated_lending
+from harness.protocols.perp_exchange import PerpVenue
+from harness.protocols.perp_setup import deploy_perp_exchange
 from harness.protocols.pooled_lending import (
     OUTSIDE,
     PooledLendingVenue,
@@ -30,15 +32,20 @@ from harness.scenario import (
     PRICE_UNIT,
     RAY,
     Arbitrageur,
+    BasisTrader,
     Borrowers,
     BoundedFeed,
     CappedFeed,
+    FundingKeeper,
     Governor,
     Guardian,
     IsolatedLending,
     Lending,
     Liquidator,
+    MarginCaller,
     MedianFeed,
+    PerpExchange,
+    PerpLiquidator,
     Pool,
     PooledLending,
     PoolSpotFeed,
@@ -48,11 +55,14 @@ from harness.scenario import (
     PushFeed,
     Scenario,
     StuckFeed,
+    Traders,
+    VaultHedger,
     base_units,
     rate_ray,
 )
 from harness.scenario.sources import Source, by_name, feed_sources
 from harness.setup import Setup
+from harness.traders import Trader, lending_positions
 
 USD = "USD"
 USD_DECIMALS = 6
@@ -106,6 +116,7 @@ class World:
     lens: Contract
     symbols: Mapping[bytes, str]
     holders: Sequence[bytes]
+    exchanges: Mapping[str, PerpVenue] = field(default_factory=dict)
 
     @cached_property
     def units(self) -> Mapping[str, int]:
@@ -116,6 +127,11 @@ class World:
     def pools_at(self) -> Mapping[bytes, PoolHandle]:
         """The pools by address."""
         return {pool.contract.address: pool for pool in self.pools.values()}
+
+    def final_reads(self) -> list[tuple[bytes, bytes]]:
+        """The reads whose return values close a run's digest."""
+        reads = [read for venue in self.venues.values() for read in venue.final_reads()]
+        return reads + [read for held in self.exchanges.values() for read in held.final_reads()]
 
     def pool_of(self, sold: str, bought: str) -> str | None:
         """Name of the pool through which forced trades of this pair go."""
@@ -160,12 +176,15 @@ def deploy(
     scenario: Scenario,
     start_prices: Mapping[str, int],
     positions: Mapping[str, Sequence[Position]],
+    traders: Mapping[str, Sequence[Trader]] | None = None,
 ) -> World:
     """Writes down the set-up of a scenario.
 
     start_prices: 8-decimal USD prices of block 0, by symbol
     positions: the positions of each lending venue, by its name
+    traders: the traders of each exchange, by its name
     """
+    traders = traders or {}
     setup = Setup()
     decimals = {asset.symbol: asset.decimals for asset in scenario.assets} | {USD: USD_DECIMALS}
     tokens = {
@@ -204,10 +223,13 @@ def deploy(
     flash_liquidator = None
     if any(agent.funding == "flash-loan" for agent in scenario.agents_of(Liquidator)):
         flash_liquidator = setup.deploy("FlashLiquidator", router.address)
+    borrowing: dict[str, list[Position]] = {}
+    for position in lending_positions(traders):
+        borrowing.setdefault(position.venue, []).append(position)
     venues: dict[str, PooledLendingVenue] = {}
     sink_stock: dict[str, int] = dict.fromkeys(decimals, 0)
     for spec in scenario.venues_of(Lending):
-        held = positions.get(spec.name, ())
+        held = [*positions.get(spec.name, ()), *borrowing.get(spec.name, ())]
         read = {**feeds, **relays[spec.name]}
         if isinstance(spec, PooledLending):
             venues[spec.name] = deploy_pooled_lending(
@@ -243,12 +265,31 @@ def deploy(
                 seeder=SEEDER,
             )
         _add_sink_stock(sink_stock, held, start_prices, decimals)
+    exchanges: dict[str, PerpVenue] = {}
+    for exchange in scenario.venues_of(PerpExchange):
+        exchanges[exchange.name] = deploy_perp_exchange(
+            setup,
+            exchange,
+            traders.get(exchange.name, ()),
+            _participants(scenario, exchange.name),
+            tokens=tokens,
+            feeds={**feeds, **relays[exchange.name]},
+            decimals=decimals,
+            scenario=scenario,
+            router=router,
+            mint=seeder.mint,
+            approve=seeder.approve,
+            seeder=SEEDER,
+            admin=ADMIN,
+        )
+        _add_exchange_stock(sink_stock, exchanges[exchange.name], start_prices, decimals)
     for symbol, amount in sink_stock.items():
         seeder.mint(symbol, sink.address, amount)
 
     fee_deposits = _fund_agents(
         scenario, seeder, decimals, liquidation_executor, arbitrage_executor
     )
+    fee_deposits |= _fund_exchange_agents(scenario, seeder, decimals, exchanges, router)
     for population in scenario.populations:
         if isinstance(population, Borrowers | Positions):
             deposit = base_units(
@@ -267,6 +308,8 @@ def deploy(
     for venue in venues.values():
         holders.update(dict.fromkeys(venue.people))
     holders.update(dict.fromkeys(_purses(scenario)))
+    for held_exchange in exchanges.values():
+        holders.update(dict.fromkeys(held_exchange.people))
     return World(
         setup=setup,
         tokens=tokens,
@@ -286,6 +329,7 @@ def deploy(
         lens=lens,
         symbols={token.address: symbol for symbol, token in tokens.items()},
         holders=tuple(holders),
+        exchanges=exchanges,
     )
 
 
@@ -386,19 +430,23 @@ def _deploy_feeds(
 def _deploy_relays(
     scenario: Scenario, setup: Setup, feeds: Mapping[str, Contract]
 ) -> dict[str, dict[str, Contract]]:
-    """For each lending venue a relay to every feed that another one reads too.
+    """For each lending venue and exchange a relay to every feed that another one reads too.
 
-    Markets that share no feed read theirs directly.
+    Venues that share no feed read theirs directly.
     """
-    venues = scenario.venues_of(Lending)
-    readers = Counter(listing.symbol for spec in venues for listing in spec.assets)
+    read = {
+        spec.name: tuple(listing.symbol for listing in spec.assets)
+        for spec in scenario.venues_of(Lending)
+    }
+    read |= {spec.name: spec.symbols for spec in scenario.venues_of(PerpExchange)}
+    readers = Counter(symbol for symbols in read.values() for symbol in symbols)
     return {
-        spec.name: {
-            listing.symbol: setup.deploy("RelayFeed", KEEPER, feeds[listing.symbol].address)
-            for listing in spec.assets
-            if readers[listing.symbol] > 1
+        name: {
+            symbol: setup.deploy("RelayFeed", KEEPER, feeds[symbol].address)
+            for symbol in symbols
+            if readers[symbol] > 1
         }
-        for spec in venues
+        for name, symbols in read.items()
     }
 
 
@@ -498,6 +546,94 @@ def _add_sink_stock(
         stock[symbol] += 10 * worth * 10 ** decimals[symbol] // start_prices[symbol]
 
 
+def _add_exchange_stock(
+    stock: dict[str, int],
+    venue: PerpVenue,
+    start_prices: Mapping[str, int],
+    decimals: Mapping[str, int],
+) -> None:
+    """Ten times all notional's and all collateral's worth of the settlement token, and of each
+    market's asset ten times the open interest, for hedges that the sink fills."""
+    worth = 0
+    for trader, place in venue.held:
+        for symbol, size in trader.accounts[place].positions:
+            worth += abs(size) * start_prices[symbol] // 10**18
+            if symbol in stock:
+                stock[symbol] += 10 * abs(size) * 10 ** decimals[symbol] // 10**18
+        for symbol, amount in trader.accounts[place].deposits:
+            worth += amount * start_prices[symbol] // 10 ** decimals[symbol]
+    unit = 10 ** decimals[venue.settlement]
+    stock[venue.settlement] += 10 * worth * unit // start_prices[venue.settlement]
+
+
+def _participants(scenario: Scenario, venue: str) -> list[bytes]:
+    """Agents that an exchange may reward."""
+    return [
+        account(agent.name, index).address
+        for agent in scenario.agents_of(PerpLiquidator)
+        if agent.venue == venue
+        for index in range(agent.count)
+    ]
+
+
+_EXCHANGE_AGENTS = (PerpLiquidator, MarginCaller, FundingKeeper, VaultHedger, BasisTrader)
+
+
+def _fund_exchange_agents(
+    scenario: Scenario,
+    seeder: _Seeder,
+    decimals: Mapping[str, int],
+    exchanges: Mapping[str, PerpVenue],
+    router: Contract,
+) -> dict[bytes, int]:
+    """Mints what agents of exchanges hold, spot and cash; returns fee deposits, those of traders
+    who answer margin calls among them."""
+    fee_decimals = decimals[scenario.block_space.fee_asset]
+    deposits: dict[bytes, int] = {}
+    for agent in scenario.agents:
+        if isinstance(agent, _EXCHANGE_AGENTS):
+            for index in range(agent.count):
+                owner = account(agent.name, index).address
+                deposits[owner] = base_units(agent.fee_deposit, fee_decimals)
+    for basis in scenario.agents_of(BasisTrader):
+        for index in range(basis.count):
+            owner = account(basis.name, index).address
+            amount = base_units(basis.position, decimals[basis.market])
+            seeder.mint(basis.market, owner, amount)
+            seeder.approve(basis.market, owner, router)
+    for hedger in scenario.agents_of(VaultHedger):
+        owner = account(hedger.name).address
+        for symbol, amount in hedge_inventory(hedger, exchanges[hedger.venue], decimals).items():
+            seeder.mint(symbol, owner, amount)
+            seeder.approve(symbol, owner, router)
+    for population in scenario.populations:
+        if isinstance(population, Traders):
+            deposit = base_units(population.response.fee_deposit, fee_decimals)
+            for trader in exchanges[population.venue].traders:
+                if trader.group == population.name and trader.answer != "nothing":
+                    deposits[trader.owner] = deposit
+    return deposits
+
+
+def hedge_inventory(
+    hedger: VaultHedger, venue: PerpVenue, decimals: Mapping[str, int]
+) -> dict[str, int]:
+    """What a hedging desk holds at the start, in base units: of each market's asset its inventory
+    and the hedge of the net open interest, and its cash in the settlement token."""
+    skews = dict.fromkeys(venue.markets, 0)
+    for trader, place in venue.held:
+        for symbol, size in trader.accounts[place].positions:
+            skews[symbol] += size
+    held: dict[str, int] = {}
+    for symbol, skew in skews.items():
+        stock = base_units(dict(hedger.inventory).get(symbol, 0.0), decimals[symbol])
+        hedge = skew * hedger.ratio_bps * 10 ** decimals[symbol] // (10**18 * 10_000)
+        held[symbol] = max(0, stock + hedge)
+    settlement = base_units(hedger.cash, decimals[venue.settlement])
+    held[venue.settlement] = held.get(venue.settlement, 0) + settlement
+    return held
+
+
 def _fund_agents(
     scenario: Scenario,
     seeder: _Seeder,
@@ -530,7 +666,7 @@ def _fund_agents(
             seeder.mint(USD, owner, base_units(arbitrageur.capital_usd, USD_DECIMALS))
             seeder.approve(USD, owner, arbitrage_executor)
     for outside in scenario.agents:
-        if isinstance(outside, Liquidator | Guardian | Governor | Arbitrageur):
+        if isinstance(outside, (Liquidator, Guardian, Governor, Arbitrageur, *_EXCHANGE_AGENTS)):
             continue
         for index in range(outside.count):
             owner = account(outside.name, index).address

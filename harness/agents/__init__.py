@@ -10,6 +10,7 @@ from harness.agents.borrower import BorrowerAgent
 from harness.agents.keeper import Keeper, Observer, Publisher
 from harness.agents.liquidator import LiquidatorAgent, liquidators
 from harness.agents.stewards import GovernorAgent, GuardianAgent
+from harness.agents.trader import TraderAgent
 
 __all__ = [
     "Agent",
@@ -23,5 +24,6 @@ __all__ = [
     "Observer",
     "OutsideAgent",
     "Publisher",
+    "TraderAgent",
     "liquidators",
 ]

@@ -143,7 +143,7 @@ def insolvency(trace: Trace) -> dict[str, int]:
     """Bad debt and market shortfall at the end of a pass, by venue, USD WAD."""
     return {
         name: state.bad_debt + state.shortfall_market
-        for name, state in trace.blocks[-1].venues.items()
+        for name, state in trace.blocks[-1].every_venue.items()
     }
 
 
@@ -188,7 +188,7 @@ def contagion(
             violations += [f"{problem} (without {names})" for problem in outcome.violations]
     run = insolvency(result.run)
     return Contagion(
-        venues=tuple(result.world.venues),
+        venues=(*result.world.venues, *result.world.exchanges),
         links=links,
         run=run,
         apart=found[frozenset(links)],

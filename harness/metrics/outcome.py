@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from harness.metrics.summary import usd
+from harness.protocols.perp_exchange import NO_EQUITY, PerpVenue
 from harness.protocols.pooled_lending import AssetState
 from harness.run import RunResult
 from harness.scenario import BPS, Lending
-from harness.trace import BlockRow, VenueBlock
+from harness.trace import BlockRow, ExchangeBlock, VenueBlock
 
 _HALF = (1 << 128) - 1
 
@@ -23,7 +24,8 @@ class Outcome:
     """Figures of one run.
 
     borrower_loss_usd: what liquidated borrowers lost beyond the debt that was repaid for them:
-        collateral seized and the protocol's fee, less the repayment, at the market's prices
+        collateral seized and the protocol's fee, less the repayment, at the market's prices; and
+        the liquidation fees that traders paid
     supplier_loss_usd: the deficit that no reserves cover, at the last outside prices
     borrowed_usd: debts at the start, at the market's prices: what a cap costs
     capital_efficiency: debts / (collateral x LTV) at the start
@@ -73,7 +75,8 @@ def outcome(result: RunResult) -> Outcome:
 def run_figures(result: RunResult) -> dict[str, float | int | None]:
     """The figures of a run for tables of many runs: those of `Outcome`, and these.
 
-    supplied_usd: what is supplied at the start, collateral included, at the market's prices
+    supplied_usd: what is supplied at the start, collateral included, at the market's prices; to an
+        exchange, what its vault has
     insolvency_bps: insolvency in 1/10,000 of that; None if nothing is supplied
     largest_debt_share: the largest account's share of all debts at the start; None without debt
     liquidations: how many; ``max_wave``: the last wave among them, None if there are none
@@ -83,6 +86,10 @@ def run_figures(result: RunResult) -> dict[str, float | int | None]:
         sum(
             _supplied(result.run.blocks[0].venues[name], venue.decimals)
             for name, venue in result.world.venues.items()
+        )
+        + sum(
+            vault_usd(result.run.blocks[0].exchanges[name], exchange)
+            for name, exchange in result.world.exchanges.items()
         )
     )
     summary = result.summary
@@ -136,6 +143,10 @@ def time_to_recover(result: RunResult) -> int | None:
         name: _supplied(blocks[0].venues[name], venue.decimals)
         for name, venue in result.world.venues.items()
     }
+    supplied |= {
+        name: vault_usd(blocks[0].exchanges[name], exchange)
+        for name, exchange in result.world.exchanges.items()
+    }
     away = [block.index for block in blocks if _is_away(blocks[0], block, supplied)]
     if not away:
         return 0
@@ -152,10 +163,17 @@ def _supplied(state: VenueBlock, decimals: Sequence[int]) -> int:
     )
 
 
+def vault_usd(state: ExchangeBlock, venue: PerpVenue) -> int:
+    """Equity of an exchange's vault at its own prices, USD WAD; 0 while a feed is refused."""
+    equity = state.books.vault_equity
+    return 0 if equity == NO_EQUITY else equity * state.prices[-1] // venue.unit
+
+
 def _is_away(first: BlockRow, block: BlockRow, supplied: Mapping[str, int]) -> bool:
-    for name, state in block.venues.items():
-        if (state.bad_debt + state.shortfall_market) * 100 > supplied[name]:
+    for name, either in block.every_venue.items():
+        if (either.bad_debt + either.shortfall_market) * 100 > supplied[name]:
             return True
+    for name, state in block.venues.items():
         for before, now in zip(first.venues[name].states, state.states, strict=True):
             if abs(_utilisation(now) - _utilisation(before)) > 0.01:
                 return True

@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from harness.metrics.exchanges import exchange_solvency
 from harness.protocols.isolated_lending import IsolatedLendingVenue
 from harness.scenario import PRICE_UNIT, Scenario
 from harness.trace import LiquidationRow, Trace, VenueBlock
 from harness.world import World
 
 WAD = 10**18
+
+LIQUIDATING = frozenset({"liquidate", "liquidate_perp"})
+"""Actions of liquidators."""
 
 
 def usd(amount_wad: int) -> float:
@@ -73,7 +77,7 @@ def liquidator_profit(run: Trace, world: World, scenario: Scenario) -> int:
         price = run.blocks[row.block].external[row.debt] * scale
         if row.trade or row.proceeds:
             total += (row.proceeds - row.repaid) * price // world.units[row.debt]
-    names |= {row.agent for row in run.transactions if row.action == "liquidate"}
+    names |= {row.agent for row in run.transactions if row.action in LIQUIDATING}
     fee_asset = scenario.block_space.fee_asset
     fee_price = run.blocks[-1].external[fee_asset] * scale
     fees = sum(fee for agent, fee in run.fees.items() if agent in names)
@@ -95,7 +99,7 @@ def liquidations(run: Trace, world: World, scenario: Scenario) -> dict[str, Any]
         "liquidator_profit_usd": usd(liquidator_profit(run, world, scenario)),
         "by_venue": {
             name: figures([row for row in run.liquidations if row.venue == name])
-            for name in world.venues
+            for name in (*world.venues, *world.exchanges)
         },
     }
 
@@ -135,7 +139,8 @@ def solvency(run: Trace, world: World) -> dict[str, Any]:
     A pooled market's deficit is carried by its reserves in that asset as far as they go, and by
     its suppliers beyond. Nothing is charged to anybody before they withdraw, so
     ``socialized_loss`` is what the reserves cannot cover; of an isolated market it is all that was
-    written off. Insurance fund and deleveraging do not exist in a lending market.
+    written off. Insurance fund and deleveraging exist on exchanges only; see
+    `harness.metrics.exchanges.exchange_solvency` for who bears their losses.
     """
     last = run.blocks[-1]
     totals = dict.fromkeys(_SOLVENCY, 0)
@@ -149,10 +154,20 @@ def solvency(run: Trace, world: World) -> dict[str, Any]:
         for field in _SOLVENCY:
             totals[field] += figures[field]
         by_venue[name] = {f"{field}_usd": usd(amount) for field, amount in figures.items()}
+    funds = dict.fromkeys(_EXCHANGE_ONLY, 0)
+    for name, exchange in last.exchanges.items():
+        figures = exchange_solvency(run, world.exchanges[name], exchange, last.external)
+        for field in _SOLVENCY:
+            totals[field] += figures[field]
+        for field in _EXCHANGE_ONLY:
+            funds[field] += figures[field]
+        by_venue[name] = {f"{field}_usd": usd(amount) for field, amount in figures.items()}
     return {
         **{f"{field}_usd": usd(amount) for field, amount in totals.items()},
-        "insurance_fund_usd": None,
-        "adl_usd": None,
+        **{
+            f"{field}_usd": usd(amount) if last.exchanges else None
+            for field, amount in funds.items()
+        },
         "by_venue": by_venue,
     }
 
@@ -166,6 +181,7 @@ _SOLVENCY = (
     "deficit",
     "socialized_loss",
 )
+_EXCHANGE_ONLY = ("insurance_fund", "adl")
 
 
 def _prices(run: Trace, world: World, venue: str) -> list[int]:
@@ -240,18 +256,27 @@ def exact(run: Trace, world: World, scenario: Scenario) -> dict[str, dict[str, s
         "solvency.deficit": {},
         "fees.paid": {},
     }
+    if world.exchanges:
+        sums |= {"exchanges.closed": {}, "exchanges.insurance_fund": {}}
 
     def add(path: str, token: str, amount: int) -> None:
         sums[path][token] = sums[path].get(token, 0) + amount
 
     for row in run.liquidations:
-        add("liquidations.repaid", row.debt, row.repaid)
-        add("liquidations.seized", row.collateral, row.seized)
+        if row.kind:
+            add("exchanges.closed", row.debt, row.repaid)
+        else:
+            add("liquidations.repaid", row.debt, row.repaid)
+            add("liquidations.seized", row.collateral, row.seized)
     for bad in run.bad_debts:
         add("solvency.bad_debt", bad.asset, bad.amount)
     for name, state in run.blocks[-1].venues.items():
         for symbol, asset in zip(world.venues[name].assets, state.states, strict=True):
             add("solvency.deficit", symbol, asset.deficit)
+    for name, exchange in run.blocks[-1].exchanges.items():
+        settlement = world.exchanges[name].settlement
+        add("solvency.deficit", settlement, exchange.books.deficit)
+        add("exchanges.insurance_fund", settlement, exchange.insurance_equity)
     add("fees.paid", scenario.block_space.fee_asset, sum(run.fees.values()))
     return {
         path: {token: str(amount) for token, amount in amounts.items()}

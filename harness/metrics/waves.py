@@ -14,6 +14,9 @@ trades moved nothing:
   a later one or not at all: its own liquidation made it worse. The wave is that one's;
 - ``other``, wave 0: neither a price of the twin nor a forced trade explains it.
 
+A venue's prices are what it judges by: a lending market's feeds, an exchange's mark prices. Who
+hedges what an exchange closed trades in the wave of the last liquidation it had seen.
+
 A feed's effect is feed / twin's feed - 1. The trades that a round has seen share it in proportion
 to what each did, those that pushed the other way having no part, so that the shares of all trades
 seen always add up to the effect. What a trade did is, for the spot of a pool, its own move of that
@@ -31,12 +34,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.protocols.pooled_lending import BPS, WAD
-from harness.trace import Givers, LiquidationRow, Trace, TradeRow
+from harness.trace import BlockRow, Givers, LiquidationRow, Trace, TradeRow
 
 Floats = NDArray[np.float64]
 _HALF = (1 << 128) - 1
@@ -110,15 +114,82 @@ def _amount(asset: str, trade: TradeRow) -> float:
     return float(trade.amount_out) if asset == trade.bought else 0.0
 
 
+class VenueTerms(Protocol):
+    """How a venue judges an account: by its prices of ``assets``, in their order."""
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """The assets whose feeds it reads."""
+        ...
+
+    def in_force(self, changed: tuple[int, ...] | None) -> VenueTerms:
+        """These terms with what a row says was in force; the listed ones for None."""
+        ...
+
+    def prices(self, block: BlockRow) -> Sequence[int]:
+        """Its prices at the end of a block (WAD)."""
+        ...
+
+    def held(self, position: Sequence[int]) -> Sequence[bool]:
+        """Of which assets the position depends."""
+        ...
+
+    def is_below(self, position: Sequence[int], prices: Sequence[int], level: int) -> bool:
+        """Whether a position is below a level at prices, as the venue computes it."""
+        ...
+
+    def below(
+        self, position: Sequence[int], prices: Sequence[Floats], level: int
+    ) -> NDArray[np.bool_]:
+        """The same for a series of prices of each asset, to about 15 digits."""
+        ...
+
+    def call_level(self, account: int, /) -> int:
+        """The level below which this account is called."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """A venue's assets in order: symbols, listed liquidation thresholds (bps), units per token;
-    and the call level of each account (WAD)."""
+    """A lending venue's assets in order: symbols, listed liquidation thresholds (bps), units per
+    token; and the call level of each account (WAD). Levels are health factors (WAD)."""
 
     assets: tuple[str, ...]
     thresholds_bps: tuple[int, ...]
     units: tuple[int, ...]
     call_levels: tuple[int, ...]
+
+    def in_force(self, changed: tuple[int, ...] | None) -> Terms:
+        """With these thresholds, the listed ones if none are given."""
+        return self if changed is None else replace(self, thresholds_bps=changed)
+
+    def prices(self, block: BlockRow) -> list[int]:
+        """What the feeds said."""
+        return [block.feeds[symbol].price for symbol in self.assets]
+
+    def held(self, position: Sequence[int]) -> list[bool]:
+        """Where there is a claim or a debt."""
+        return [word != 0 for word in position]
+
+    def is_below(self, position: Sequence[int], prices: Sequence[int], level: int) -> bool:
+        """See `is_below`."""
+        return is_below(self, position, prices, level)
+
+    def below(
+        self, position: Sequence[int], prices: Sequence[Floats], level: int
+    ) -> NDArray[np.bool_]:
+        """See `VenueTerms.below`."""
+        secured, owed = np.zeros(len(prices[0])), np.zeros(len(prices[0]))
+        for word, series, threshold, unit in zip(
+            position, prices, self.thresholds_bps, self.units, strict=True
+        ):
+            secured += (word >> 128) / unit * series * (threshold / BPS)
+            owed += (word & _HALF) / unit * series
+        return np.asarray(secured < owed * (level / WAD))
+
+    def call_level(self, account: int) -> int:
+        """The health factor the account's holder watches."""
+        return self.call_levels[account]
 
 
 def is_below(
@@ -141,7 +212,7 @@ class _Case:
     which it was, without a break; prices (WAD) and trades seen are those of its venue's feeds, the
     thresholds in ``terms`` those in force."""
 
-    terms: Terms
+    terms: VenueTerms
     block: int
     since: int
     feed_trades: Sequence[Givers]
@@ -161,15 +232,17 @@ class _Judge:
         self,
         run: Trace,
         twin: Trace,
-        terms: Mapping[str, Terms],
+        terms: Mapping[str, VenueTerms],
         feeds: Mapping[str, FeedTerms],
     ) -> None:
         self._terms = terms
         self._trades = run.trades
-        self._twin, self._run = (
-            [{symbol: point.price for symbol, point in block.feeds.items()} for block in blocks]
-            for blocks in (twin.blocks, run.blocks)
-        )
+        self._liquidations = run.liquidations
+        self._twin, self._run = twin.blocks, run.blocks
+        #: forced trades by the transaction that made them
+        self._made: dict[tuple[int, int], list[int]] = {}
+        for trade in run.trades:
+            self._made.setdefault((trade.block, trade.place), []).append(trade.id)
         self._times = [block.timestamp for block in run.blocks]
         self._effects = {
             name: FeedEffect(feed.asset, feed, run.trades, self._times)
@@ -181,7 +254,7 @@ class _Judge:
 
     def liquidation(self, row: LiquidationRow) -> None:
         """Judges a liquidation; the sale that belongs to it has the same wave."""
-        terms = self._terms_of(row.venue, row.thresholds_bps)
+        terms = self._terms[row.venue].in_force(row.thresholds_bps)
         case = _Case(terms, row.block, row.unhealthy_since, row.feed_trades, row.prices, WAD)
         pivot = self._pivot(case, row.position)
         first = self._episodes.get((row.venue, row.account))
@@ -197,23 +270,25 @@ class _Judge:
             row.wave, row.cause, row.parent = 1 + self._wave_of(pivot), "price", pivot
         if row.trade:
             self._trade_waves[row.trade] = row.wave
+        if row.kind:  # an exchange sells each collateral on its own
+            for trade in self._made.get((row.block, row.place), ()):
+                self._trade_waves[trade] = row.wave
 
     def reduction(self, trade: TradeRow) -> None:
         """Judges the sale of a called account, at its call level instead of 1."""
         if trade.call is None:
             return
         call = trade.call
-        terms = self._terms_of(trade.venue, call.thresholds_bps)
-        level = terms.call_levels[trade.account]
+        terms = self._terms[trade.venue].in_force(call.thresholds_bps)
+        level = terms.call_level(trade.account)
         case = _Case(terms, trade.block, call.called_since, call.feed_trades, call.prices, level)
         pivot = self._pivot(case, call.position)
         caused = pivot not in (_TWIN, _UNKNOWN)
         self._trade_waves[trade.id] = 1 + self._wave_of(pivot) if caused else 0
 
-    def _terms_of(self, venue: str, thresholds_bps: tuple[int, ...] | None) -> Terms:
-        """A venue's terms with the thresholds in force, the listed ones if none are given."""
-        terms = self._terms[venue]
-        return terms if thresholds_bps is None else replace(terms, thresholds_bps=thresholds_bps)
+    def hedge(self, trade: TradeRow) -> None:
+        """Judges a trade that follows liquidations: it has the wave of the last that was seen."""
+        self._trade_waves[trade.id] = self._liquidations[trade.after - 1].wave
 
     def _wave_of(self, trade: int) -> int:
         return self._trade_waves.get(trade, 0)
@@ -222,61 +297,55 @@ class _Judge:
         """Whether the price or the balances changed since the account was last healthy."""
         if case.since == 0:
             return "exogenous"
-        terms = case.terms
-        prices = [self._run[case.since - 1][symbol] for symbol in terms.assets]
-        return "other" if is_below(terms, position, prices) else "exogenous"
+        prices = case.terms.prices(self._run[case.since - 1])
+        return "other" if case.terms.is_below(position, prices, WAD) else "exogenous"
 
     def _pivot(self, case: _Case, position: Sequence[int]) -> int:
         """What makes these balances liquidatable: the twin's prices, else the number of the first
         trade after which its current prices would be low enough."""
         terms = case.terms
         for block in range(case.block, case.since - 1, -1):
-            prices = [self._twin[block][symbol] for symbol in terms.assets]
-            if is_below(terms, position, prices, case.level):
+            if terms.is_below(position, terms.prices(self._twin[block]), case.level):
                 return _TWIN
         last = max((seen for givers in case.feed_trades for _, seen in givers), default=0)
         if last == 0:
             return _UNKNOWN
-        secured = np.zeros(last)
-        owed = np.zeros(last)
-        for symbol, givers, price, word, threshold, unit in zip(
-            terms.assets,
+        undisturbed = terms.prices(self._twin[case.block])
+        series: list[Floats] = []
+        for givers, price, held, alone in zip(
             case.feed_trades,
             case.prices,
-            position,
-            terms.thresholds_bps,
-            terms.units,
+            terms.held(position),
+            undisturbed,
             strict=True,
         ):
-            undisturbed = self._twin[case.block][symbol]
-            if not word or not undisturbed:
-                continue
             effects = np.zeros(last)
-            effect = (price / undisturbed - 1.0) / max(1, len(givers))
-            for giver, seen in givers:
-                shares = self._effects[giver].shares(seen, effect, self._times[case.block])
-                effects[:seen] += shares
-            prices_after = undisturbed * (1.0 + np.cumsum(effects))
-            secured += (word >> 128) / unit * prices_after * (threshold / BPS)
-            owed += (word & _HALF) / unit * prices_after
-        hits = np.flatnonzero(secured < owed * (case.level / WAD))
+            if held and alone:
+                effect = (price / alone - 1.0) / max(1, len(givers))
+                for giver, seen in givers:
+                    shares = self._effects[giver].shares(seen, effect, self._times[case.block])
+                    effects[:seen] += shares
+            series.append(alone * (1.0 + np.cumsum(effects)))
+        hits = np.flatnonzero(terms.below(position, series, case.level))
         # if rounding hides which one it was, the last
         return self._trades[int(hits[0]) if hits.size else last - 1].id
 
 
 def classify(
-    run: Trace, twin: Trace, terms: Mapping[str, Terms], feeds: Mapping[str, FeedTerms]
+    run: Trace, twin: Trace, terms: Mapping[str, VenueTerms], feeds: Mapping[str, FeedTerms]
 ) -> None:
     """Sets wave, cause and parent of every liquidation of a run.
 
-    terms: the assets of each lending venue, by its name
+    terms: how each venue judges its accounts, by its name
     feeds: how forced trades reach each feed that others do not make up, by its name
     """
     judge = _Judge(run, twin, terms, feeds)
     cases: list[LiquidationRow | TradeRow] = [*run.liquidations]
-    cases += [trade for trade in run.trades if trade.call is not None]
+    cases += [trade for trade in run.trades if trade.call is not None or trade.after]
     for case in sorted(cases, key=lambda entry: (entry.block, entry.place)):
         if isinstance(case, LiquidationRow):
             judge.liquidation(case)
+        elif case.after:
+            judge.hedge(case)
         else:
             judge.reduction(case)

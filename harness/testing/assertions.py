@@ -24,10 +24,11 @@ from pathlib import Path
 from harness.engine import ENGINES, default_engine, default_engine_name
 from harness.engine.base import Block, Transaction
 from harness.errors import ScenarioError, VacuousRun
+from harness.metrics.outcome import vault_usd
 from harness.protocols.pooled_lending import WAD, PooledLendingVenue
 from harness.run import RunResult, run, set_up
 from harness.scenario import PRICE_UNIT, Scenario, dump_scenario, load_scenario
-from harness.trace import BadDebtRow, VenueBlock
+from harness.trace import BadDebtRow
 
 __all__ = [
     "assert_contained",
@@ -54,7 +55,7 @@ def assert_solvent(
     """
     __tracebackhide__ = True
     _guard(result, allow_vacuous)
-    venues = list(result.run.blocks[-1].venues)
+    venues = list(result.run.blocks[-1].every_venue)
     supplied = sum(_supplied(result, name) for name in venues)
     limit = _limit(supplied, within_bps)
     insolvency = _insolvency(result, -1, venues)
@@ -95,7 +96,7 @@ def assert_contained(
 
     """
     __tracebackhide__ = True
-    venues = list(result.run.blocks[-1].venues)
+    venues = list(result.run.blocks[-1].every_venue)
     for name in between:
         if name not in venues:
             raise ScenarioError("between", name, f"venues of the scenario: {', '.join(venues)}")
@@ -210,6 +211,8 @@ def _written_off(result: RunResult, row: BadDebtRow) -> str:
 
 
 def _account(result: RunResult, venue: str, number: int) -> str:
+    if venue in result.world.exchanges:
+        return f"{venue}, {result.world.exchanges[venue].label(number)}"
     handle = result.world.venues[venue]
     if number < 0:
         return f"{venue}, an account outside its populations"
@@ -231,6 +234,8 @@ def _most_short(
             engine.execute(block)
         external = result.run.blocks[index].external
         for name in venues:
+            if name in world.exchanges:
+                continue
             venue = world.venues[name]
             if not isinstance(venue, PooledLendingVenue):
                 continue
@@ -304,8 +309,11 @@ def _guard(result: RunResult, allow_vacuous: bool) -> None:
 
 
 def _supplied(result: RunResult, venue: str) -> int:
-    """Claims in a venue at the start at outside prices, USD WAD, rounded down."""
+    """Claims in a venue at the start at outside prices, USD WAD, rounded down; of an exchange the
+    equity of its vault."""
     row = result.run.blocks[0]
+    if venue in result.world.exchanges:
+        return vault_usd(row.exchanges[venue], result.world.exchanges[venue])
     handle = result.world.venues[venue]
     total = 0
     for symbol, places, state in zip(
@@ -324,7 +332,7 @@ def _limit(supplied: int, bps: float) -> int:
 def _insolvency(result: RunResult, index: int, venues: Collection[str]) -> int:
     """Bad debt so far and market shortfall at the end of a block, USD WAD."""
     row = result.run.blocks[index]
-    found: list[VenueBlock] = [row.venues[name] for name in venues]
+    found = [row.every_venue[name] for name in venues]
     return sum(venue.bad_debt + venue.shortfall_market for venue in found)
 
 

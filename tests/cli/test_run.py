@@ -60,6 +60,7 @@ SUMMARY: dict[str, Any] = {
         "invariants": {"IDX-1", "LIQ-1", "MKT-1", "MKT-2", "TOK-1"},
         "vacuous": None,
     },
+    "exchanges": set(),
     "exact": {
         "liquidations.repaid": {"USDC"},
         "liquidations.seized": {"ETH"},

@@ -1,0 +1,156 @@
+"""Traders who answer margin calls: with cash, by selling or borrowing elsewhere, by reducing.
+
+With equity E and call margin C, a target t is met by paying in t C - E, or by closing a share
+1 - E / (t C) of the notional.
+"""
+
+from __future__ import annotations
+
+from harness.agents.base import Context, OrderMaker
+from harness.agents.spot import input_for, sale
+from harness.exchange_view import ExchangeState
+from harness.orders import Order
+from harness.protocols.perp_exchange import Worth
+from harness.scenario import WAD, Traders
+from harness.traders import Trader
+from harness.view import View
+
+#: Prefix of a trader agent's name; the rest is its exchange.
+TRADERS = "traders-"
+
+ANY_PRICE = {True: (1 << 256) - 1, False: 0}
+
+
+class TraderAgent:
+    """The traders of one exchange who answer margin calls."""
+
+    def __init__(self, venue: str, context: Context) -> None:
+        self.name = f"{TRADERS}{venue}"
+        self.venue = venue
+        self._world = context.world
+        self._context = context
+        self._bids = {
+            population.name: population.response.bid
+            for population in context.scenario.populations
+            if isinstance(population, Traders)
+        }
+        self._makers: dict[bytes, OrderMaker] = {}
+        #: settlement units each owner has borrowed or tried to
+        self._borrowed: dict[bytes, int] = {}
+
+    def act(self, view: View) -> list[Order]:
+        """An order for every called account whose time to answer has come."""
+        state = view.exchanges[self.venue]
+        venue, block = state.venue, view.next_block
+        waiting = {key for owner, key in view.mempool if owner == self.name}
+        due = []
+        for number, called in state.calls.open.items():
+            if not 0 <= number < len(venue.held) or str(number) in waiting:
+                continue
+            trader = venue.held[number][0]
+            if trader.answer != "nothing" and block >= called.block + trader.latency_blocks:
+                due.append(number)
+        orders = [
+            order
+            for key in sorted(waiting, key=int)
+            for order in self._maker(venue.held[int(key)][0]).raised(view, key)
+        ]
+        if not due or 0 in state.prices:
+            return orders
+        owners = [venue.held[number][0].owner for number in due]
+        cash = dict(zip(owners, view.balances(venue.settlement, owners), strict=True))
+        for number, worth in zip(due, state.worth(due), strict=True):
+            order = self._answer(view, state, number, worth, cash)
+            if order is not None:
+                orders.append(order)
+        return orders
+
+    def _maker(self, trader: Trader) -> OrderMaker:
+        if trader.owner not in self._makers:
+            bid = self._bids[trader.group]
+            self._makers[trader.owner] = OrderMaker(self._context, self.name, trader.owner, bid, 0)
+        return self._makers[trader.owner]
+
+    def _answer(
+        self,
+        view: View,
+        state: ExchangeState,
+        number: int,
+        worth: Worth,
+        cash: dict[bytes, int],
+    ) -> Order | None:
+        """``cash`` is what each owner has left for this block's answers."""
+        trader = state.venue.held[number][0]
+        missing = trader.target * worth.call_margin // WAD - worth.equity
+        if missing <= 0:
+            return None
+        if trader.answer == "reduce":
+            return self._reduce(view, state, number, worth)
+        paid = min(missing, cash[trader.owner])
+        if paid > 0:
+            cash[trader.owner] -= paid
+            exchange = state.venue.exchange
+            token = self._world.tokens[state.venue.settlement].address
+            data = exchange.encode("deposit", state.venue.accounts[number], token, paid)
+            return self._order(view, trader, "pay_in", number, exchange.address, data)
+        if trader.answer == "sell":
+            return self._sell(view, state, number, missing)
+        if trader.answer == "borrow":
+            return self._borrow(view, state, number, missing)
+        return None
+
+    def _order(
+        self, view: View, trader: Trader, action: str, number: int, to: bytes, data: bytes
+    ) -> Order:
+        return self._maker(trader).order(view, action, str(number), to, data)
+
+    def _reduce(self, view: View, state: ExchangeState, number: int, worth: Worth) -> Order | None:
+        """Closes as much as is needed of the largest position. An account below its maintenance
+        margin may not trade any more."""
+        venue = state.venue
+        if number in state.unhealthy_since or worth.equity <= 0:
+            return None
+        trader = venue.held[number][0]
+        aim = trader.target * worth.call_margin // WAD
+        excess = worth.notional * (aim - worth.equity) // aim
+        sizes = [venue.size(number, market) for market in range(len(venue.markets))]
+        notionals = [
+            abs(size) * market.mark_wad // venue.value_scale
+            for size, market in zip(sizes, state.states, strict=True)
+        ]
+        market = max(range(len(sizes)), key=notionals.__getitem__)
+        if not notionals[market]:
+            return None
+        closed = min(abs(sizes[market]), -(-abs(sizes[market]) * excess // notionals[market]))
+        delta = -closed if sizes[market] > 0 else closed
+        data = venue.exchange.encode(
+            "trade", venue.accounts[number], market, delta, ANY_PRICE[delta > 0]
+        )
+        return self._order(view, trader, "reduce", number, venue.exchange.address, data)
+
+    def _sell(self, view: View, state: ExchangeState, number: int, missing: int) -> Order | None:
+        """Sells as much of the holding as brings what is missing; it is paid in a block later."""
+        trader, settlement = state.venue.held[number][0], state.venue.settlement
+        for symbol, _ in trader.holding:
+            held = view.balances(symbol, [trader.owner])[0]
+            hop = view.forced_sale_hop(symbol, settlement)
+            if not held or hop is None:
+                continue
+            amount = min(held, input_for(hop, missing, cut=view.cuts.sells_to_sink(self.venue)))
+            data = sale(self._world, state.venue, trader.owner, symbol, settlement, amount)
+            router = self._world.router.address
+            return self._order(view, trader, "raise_cash", number, router, data)
+        return None
+
+    def _borrow(self, view: View, state: ExchangeState, number: int, missing: int) -> Order | None:
+        """Borrows what is missing, as far as it may; it is paid in a block later."""
+        trader = state.venue.held[number][0]
+        used = self._borrowed.get(trader.owner, 0)
+        amount = min(missing, trader.loan - used)
+        if amount <= 0:
+            return None
+        self._borrowed[trader.owner] = used + amount
+        market = self._world.venues[trader.lender].market
+        token = self._world.tokens[state.venue.settlement].address
+        data = market.encode("borrow", token, amount, trader.owner, trader.owner)
+        return self._order(view, trader, "raise_loan", number, market.address, data)
