@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from harness import portable, rng
 from harness.errors import ScenarioError, plugin
+from harness.prices.copula import tail_scale, with_tails
 from harness.scenario._check import cholesky
 from harness.scenario.model import (
     PRICE_UNIT,
@@ -159,6 +160,10 @@ def _diffusions(scenario: Scenario, seed: int) -> dict[str, Array]:
         if lower is None:
             raise ScenarioError("correlation", list(names), "a positive semi-definite matrix")
         shocks |= _mix(lower, names, shocks)
+        degrees = correlation.tail_degrees
+        if degrees:
+            scale = tail_scale(seed, "+".join(names), blocks, degrees)
+            shocks |= {name: with_tails(shocks[name], scale, degrees) for name in names}
         if correlation.jumps == "common":
             sizes |= _mix(lower, names, sizes)
             leader_of |= dict.fromkeys(names, names[0])

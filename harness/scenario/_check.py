@@ -232,6 +232,8 @@ def _check_correlation(scenario: Scenario, correlation: Correlation, path: str) 
         for j in range(i):
             if row[j] != rows[j][i]:
                 raise ScenarioError(f"{path}.matrix[{i}][{j}]", row[j], "symmetric")
+    if correlation.tail_degrees % 2:
+        raise ScenarioError(f"{path}.tail_degrees", correlation.tail_degrees, "an even number")
     if cholesky(rows) is None:
         raise ScenarioError(path, "a matrix that is not positive semi-definite", "one that is")
 

@@ -268,12 +268,16 @@ class Correlation:
     one common factor (correlation of i and j: the product of their loadings). With
     ``jumps = "common"`` the assets jump in the same blocks, at the first asset's intensity, with
     sizes correlated in the same way; otherwise jumps are independent.
+
+    ``tail_degrees`` joins the diffusions by a Student copula of so many degrees of freedom (even;
+    the fewer, the more often all assets have their worst blocks together); 0 is a Gaussian one.
     """
 
     assets: tuple[Symbol, ...]
     matrix: tuple[tuple[Annotated[float, Range(-1, 1)], ...], ...] = ()
     loadings: tuple[Annotated[float, Range(-1, 1)], ...] = ()
     jumps: Literal["independent", "common"] = "independent"
+    tail_degrees: Annotated[int, Range(0, 200)] = 0
 
     def rows(self) -> tuple[tuple[float, ...], ...]:
         """The correlation matrix, whichever way it was given."""
