@@ -135,6 +135,20 @@ def build_parser() -> argparse.ArgumentParser:
     )
     attacking.add_argument("attack", help="a name from `harness list attacks`, or a .py file")
     _common(attacking, out="folder for attack.json (default: none is written)")
+    auditing = _command(
+        commands,
+        "audit",
+        _audit,
+        "audit liquidation parameters: risk, safe ranges, a verdict",
+        "harness audit market.toml --set audit.appetite_bps=5",
+    )
+    auditing.add_argument("scenario", help="a name from `harness list scenarios`, or a TOML file")
+    auditing.add_argument("--format", default="md,json", metavar="md,json", help="what to write")
+    auditing.add_argument(
+        "--executor", default="local", metavar="local|dask:ADDRESS", help="where runs go"
+    )
+    auditing.add_argument("--workers", type=_positive, metavar="N", help="local processes")
+    _common(auditing, out="folder for the report (default runs/audit-SCENARIO-SEED)")
 
     verifying = _command(
         commands,
@@ -470,6 +484,13 @@ def _attack(options: argparse.Namespace) -> int:
         _say(transcript(result, columns()))
     failed = failures(result)
     return _complain("check failed: " + "; ".join(failed), FAILED) if failed else DONE
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from harness.audit.command import run_audit
+
+    _open(options.engine).close()
+    return DONE if run_audit(options, _say) else FAILED
 
 
 def _verify(options: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@
 10
 """
 
+from harness.scenario.audit import Audit, Stress
 from harness.scenario.files import (
     checked,
     dump_scenario,
@@ -97,6 +98,7 @@ __all__ = [
     "Amounts",
     "Arbitrageur",
     "Asset",
+    "Audit",
     "BasisTrader",
     "Bid",
     "BlockSpace",
@@ -148,6 +150,7 @@ __all__ = [
     "SchedulePrice",
     "Shock",
     "SizeDistribution",
+    "Stress",
     "StuckFeed",
     "TraderResponse",
     "Traders",

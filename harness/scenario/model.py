@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import Annotated, ClassVar, Literal, TypeVar
 
 from harness.scenario._decode import Family, Instant, Key, Pattern, Range, TableOf
+from harness.scenario.audit import Audit
 from harness.scenario.liquidation import FIXED_BONUS, LiquidationDesign
 
 WAD = 10**18
@@ -925,6 +926,7 @@ class Scenario:
     venues: Annotated[tuple[Venue, ...], Key("venue")] = ()
     populations: Annotated[tuple[Population, ...], Key("population")] = ()
     agents: Annotated[tuple[Agent, ...], Key("agent")] = ()
+    audit: Audit = field(default_factory=Audit)
     warnings: tuple[str, ...] = field(default=(), compare=False, metadata={"in_file": False})
     origin: str = field(default="", compare=False, metadata={"in_file": False})
 

@@ -29,7 +29,9 @@ def test_the_distribution_has_the_packages_version() -> None:
     assert installed == harness.__version__
 
 
-@pytest.mark.parametrize("name", [(), ("run",), ("verify",), ("list",), ("report",), ("compare",)])
+@pytest.mark.parametrize(
+    "name", [(), ("run",), ("verify",), ("list",), ("report",), ("compare",), ("audit",)]
+)
 def test_help_has_an_example_and_fits(
     name: tuple[str, ...], cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,6 +73,7 @@ def test_a_normal_sample_has_the_normal_distributions_tail():
     assert expected_shortfall(sample, level) == pytest.approx(shortfall, abs=4 * 0.028)
 
 
+@pytest.mark.slow
 def test_the_bootstrap_interval_covers_as_often_as_it_says():
     level, truth = 0.9, NormalDist().pdf(NormalDist().inv_cdf(0.9)) / 0.1
     covered = 0
