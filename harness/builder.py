@@ -54,7 +54,12 @@ class Adversarial:
     borrowers who could still save themselves wait behind both.
     """
 
-    RANK: ClassVar[Mapping[str, int]] = {"arbitrage": 0, "liquidate": 1, "liquidate_perp": 1}
+    RANK: ClassVar[Mapping[str, int]] = {
+        "arbitrage": 0,
+        "liquidate": 1,
+        "liquidate_perp": 1,
+        "seize": 1,
+    }
 
     def arrange(self, orders: Sequence[Order], seed: int, block: int) -> list[Order]:
         return sorted(

@@ -38,6 +38,8 @@ DECLARED_GAS: Mapping[str, int] = {
     "poke": 74_000,
     "arbitrage": 319_000,
     "liquidate": 440_000,
+    "seize": 214_000,
+    "sell_inventory": 128_000,
     "top_up": 89_000,
     "set_paused": 46_000,
     "set_threshold": 86_000,

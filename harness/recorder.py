@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from harness.agents.inventory import SEIZE, SELL
 from harness.agents.keeper import TopTransaction
 from harness.books import Books
 from harness.builder import Selection
@@ -12,6 +13,7 @@ from harness.contracts import Contract, Event, decode_error
 from harness.engine.base import Block, Log, Receipt
 from harness.errors import EngineError
 from harness.exchange_recorder import ExchangeRecorder
+from harness.inventory import Inventories
 from harness.modules.rows import WATCHED, At, ModuleRows
 from harness.orders import DECLARED_GAS, Order
 from harness.scenario import Scenario
@@ -49,6 +51,7 @@ class Recorder:
         self._sight = Sight(world, scenario, view.start_prices)
         #: how many liquidations are in the blocks before the one at hand
         self._settled = 0
+        self._inventories = Inventories()
         self._bad_debt = dict.fromkeys(world.venues, 0)
         self._events: dict[tuple[bytes, bytes], tuple[str, Event]] = {}
         self._modules: dict[str, ModuleRows] = {}
@@ -166,6 +169,8 @@ class Recorder:
             elif name == "Liquidate":
                 liquidation = self._liquidation(index, place, order, venue, fields)
                 self._add(liquidation)
+                if order.action == SEIZE:
+                    self._inventories.bought(len(self.trace.liquidations), liquidation)
             elif name == "Confiscate" or name in WATCHED:
                 begun = self._modules[venue].event(name, fields, At(index, place, order.agent))
                 if begun is not None:
@@ -257,6 +262,10 @@ class Recorder:
         elif venue:
             number = self._world.venues[venue].number_of.get(fields["account"], -1)
             call = self._call_state(venue, number) if order.action == "deleverage" else None
+        if order.action == SELL:
+            after = self._inventories.sold(
+                order.agent, sold, fields["amountIn"], fields["amountOut"]
+            )
         return TradeRow(
             id=fields["id"],
             block=index,

@@ -13,6 +13,7 @@ from harness.agents import (
     Context,
     GovernorAgent,
     GuardianAgent,
+    InventoryLiquidatorAgent,
     Keeper,
     Observer,
     OutsideAgent,
@@ -46,6 +47,7 @@ from harness.scenario import (
     Arbitrageur,
     Governor,
     Guardian,
+    InventoryLiquidator,
     Liquidator,
     PoolTwapFeed,
     PushFeed,
@@ -158,6 +160,8 @@ def build_agents(context: Context) -> list[Agent]:
         for index in range(spec.count):
             if isinstance(spec, Liquidator):
                 agents += liquidators(spec, index, context)
+            elif isinstance(spec, InventoryLiquidator):
+                agents.append(InventoryLiquidatorAgent(spec, index, context))
             elif isinstance(spec, Arbitrageur):
                 agents.append(ArbitrageurAgent(spec, index, context))
             elif isinstance(spec, Guardian):

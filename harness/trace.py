@@ -53,6 +53,7 @@ class LiquidationRow:
     unhealthy_since: first block of the run after which the account was below 1 without a break
         until now; the block itself if it was healthy after the one before
     proceeds: what the sale of the seized collateral brought, less the fee of a flash loan
+    unsold: what of the seized collateral its liquidator kept and still has at the end
     trade: id of the forced trade that sold the seized collateral, 0 if none did
     feed_trades: for each asset, the sources whose answers its feed gave, each with the last forced
         trade it had seen; empty where the answer was nobody's, as at a bound
@@ -89,6 +90,7 @@ class LiquidationRow:
     feed_trades: tuple[Givers, ...]
     thresholds_bps: tuple[int, ...] | None = None
     proceeds: int = 0
+    unsold: int = 0
     trade: int = 0
     taken_usd: int = 0
     relieved_usd: int = 0
@@ -135,7 +137,7 @@ class CallState(NamedTuple):
 class TradeRow(NamedTuple):
     """A forced trade. Spots: units bought for a unit sold (base units, x 1e36), before and after.
     ``call`` is given where a called account sold; ``after`` counts the liquidations that whoever
-    hedges what they closed had seen."""
+    hedges what they closed had seen, or the one with whose collateral a kept one's sale began."""
 
     id: int
     block: int

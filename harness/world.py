@@ -39,6 +39,7 @@ from harness.scenario import (
     FundingKeeper,
     Governor,
     Guardian,
+    InventoryLiquidator,
     IsolatedLending,
     Lending,
     Liquidator,
@@ -287,7 +288,7 @@ def deploy(
         seeder.mint(symbol, sink.address, amount)
 
     fee_deposits = _fund_agents(
-        scenario, seeder, decimals, liquidation_executor, arbitrage_executor
+        scenario, seeder, decimals, venues, router, liquidation_executor, arbitrage_executor
     )
     fee_deposits |= _fund_exchange_agents(scenario, seeder, decimals, exchanges, router)
     for population in scenario.populations:
@@ -638,6 +639,8 @@ def _fund_agents(
     scenario: Scenario,
     seeder: _Seeder,
     decimals: Mapping[str, int],
+    venues: Mapping[str, PooledLendingVenue],
+    router: Contract,
     liquidation_executor: Contract,
     arbitrage_executor: Contract,
 ) -> dict[bytes, int]:
@@ -655,6 +658,16 @@ def _fund_agents(
             for symbol, amount in liquidator.capital:
                 seeder.mint(symbol, owner, base_units(amount, decimals[symbol]))
                 seeder.approve(symbol, owner, liquidation_executor)
+    for keeper in scenario.agents_of(InventoryLiquidator):
+        venue = venues[keeper.venue]
+        for index in range(keeper.count):
+            owner = account(keeper.name, index).address
+            deposits[owner] = base_units(keeper.fee_deposit, fee_decimals)
+            for symbol, amount in keeper.capital:
+                seeder.mint(symbol, owner, base_units(amount, decimals[symbol]))
+            for symbol in venue.assets:
+                seeder.approve(symbol, owner, venue.market)
+                seeder.approve(symbol, owner, router)
     stewards: list[Guardian | Governor] = [*scenario.agents_of(Guardian)]
     stewards += scenario.agents_of(Governor)
     for steward in stewards:
@@ -666,7 +679,17 @@ def _fund_agents(
             seeder.mint(USD, owner, base_units(arbitrageur.capital_usd, USD_DECIMALS))
             seeder.approve(USD, owner, arbitrage_executor)
     for outside in scenario.agents:
-        if isinstance(outside, (Liquidator, Guardian, Governor, Arbitrageur, *_EXCHANGE_AGENTS)):
+        if isinstance(
+            outside,
+            (
+                Liquidator,
+                InventoryLiquidator,
+                Guardian,
+                Governor,
+                Arbitrageur,
+                *_EXCHANGE_AGENTS,
+            ),
+        ):
             continue
         for index in range(outside.count):
             owner = account(outside.name, index).address

@@ -7,6 +7,7 @@ for, so that its decisions do not depend on who else acts or in which order.
 from harness.agents.arbitrageur import ArbitrageurAgent
 from harness.agents.base import Agent, Context, OutsideAgent
 from harness.agents.borrower import BorrowerAgent
+from harness.agents.inventory import InventoryLiquidatorAgent
 from harness.agents.keeper import Keeper, Observer, Publisher
 from harness.agents.liquidator import LiquidatorAgent, liquidators
 from harness.agents.stewards import GovernorAgent, GuardianAgent
@@ -19,6 +20,7 @@ __all__ = [
     "Context",
     "GovernorAgent",
     "GuardianAgent",
+    "InventoryLiquidatorAgent",
     "Keeper",
     "LiquidatorAgent",
     "Observer",

@@ -16,7 +16,7 @@ from harness.world import World
 
 WAD = 10**18
 
-LIQUIDATING = frozenset({"liquidate", "liquidate_perp"})
+LIQUIDATING = frozenset({"liquidate", "liquidate_perp", "seize"})
 """Actions of liquidators."""
 
 
@@ -67,16 +67,20 @@ def prices(run: Trace, twin: Trace) -> dict[str, dict[str, float]]:
 
 
 def liquidator_profit(run: Trace, world: World, scenario: Scenario) -> int:
-    """Proceeds less repayment of every liquidation, at the outside price of its block, less the
-    fees liquidators paid, at the outside price at the end; USD WAD, rounded down."""
+    """Proceeds less repayment of every liquidation, at the outside price of its block, with what
+    is kept and not yet sold, less the fees liquidators paid, both at the outside price at the end;
+    USD WAD, rounded down."""
     scale = WAD // PRICE_UNIT
     total = 0
     names = set()
     for row in run.liquidations:
         names.add(row.liquidator)
         price = run.blocks[row.block].external[row.debt] * scale
-        if row.trade or row.proceeds:
+        if row.trade or row.proceeds or row.unsold:
             total += (row.proceeds - row.repaid) * price // world.units[row.debt]
+        if row.unsold:
+            last = run.blocks[-1].external[row.collateral] * scale
+            total += row.unsold * last // world.units[row.collateral]
     names |= {row.agent for row in run.transactions if row.action in LIQUIDATING}
     fee_asset = scenario.block_space.fee_asset
     fee_price = run.blocks[-1].external[fee_asset] * scale

@@ -287,7 +287,8 @@ class _Judge:
         self._trade_waves[trade.id] = 1 + self._wave_of(pivot) if caused else 0
 
     def hedge(self, trade: TradeRow) -> None:
-        """Judges a trade that follows liquidations: it has the wave of the last that was seen."""
+        """Judges a trade that follows a liquidation, as a hedge or the sale of kept collateral: it
+        has that one's wave."""
         self._trade_waves[trade.id] = self._liquidations[trade.after - 1].wave
 
     def _wave_of(self, trade: int) -> int:

@@ -78,6 +78,18 @@ class IsolatedLendingVenue(PooledLendingVenue):
             least,
         )
 
+    def seizure_call(self, quote: Quote, repay: int, to: bytes) -> bytes:
+        """See `PooledLendingVenue.seizure_call`: the sender gets the collateral."""
+        del to
+        everything = repay == quote.max_repay
+        return self.market.encode(
+            "liquidate",
+            self.accounts[quote.account],
+            0 if everything else quote.seized * repay // quote.max_repay,
+            MAX_UINT if everything else 0,
+            b"",
+        )
+
     def borrowable(self, quote: Quote, states: Sequence[AssetState]) -> int:
         """See `PooledLendingVenue.borrowable`: the proceeds pay the debt."""
         del states

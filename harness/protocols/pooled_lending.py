@@ -275,6 +275,20 @@ class PooledLendingVenue:
             return self.flash_liquidator, self.flash_liquidator.encode("liquidateByLoan", job)
         return self.liquidator, self.liquidator.encode("liquidate", *job)
 
+    def seizure_call(self, quote: Quote, repay: int, to: bytes) -> bytes:
+        """Call data for the market that repays from the sender's tokens and pays ``to`` what is
+        seized."""
+        assets, tokens = self.assets, self._tokens
+        return self.market.encode(
+            "liquidate",
+            self.accounts[quote.account],
+            tokens[assets[quote.collateral]].address,
+            tokens[assets[quote.debt]].address,
+            repay,
+            False,
+            to,
+        )
+
     def borrowable(self, quote: Quote, states: Sequence[AssetState]) -> int:
         """What a flash loan can bring of a quote's debt asset, base units."""
         return states[quote.debt].cash

@@ -17,6 +17,7 @@ from harness.scenario.model import (
     Feed,
     Governor,
     Guardian,
+    InventoryLiquidator,
     IsolatedLending,
     JumpDiffusionPrice,
     Lending,
@@ -415,6 +416,13 @@ def _check_agents(scenario: Scenario, symbols: Sequence[str]) -> None:
                 _known(other, lending, here, "a lending venue")
                 if other in agent.serves[: j + 1]:
                     raise ScenarioError(here, other, "each venue only once")
+            for symbol, _ in agent.capital:
+                _known(symbol, symbols, f"{path}.capital.{symbol}", "an asset's symbol")
+            if agent.withdrawal.fall_bps:
+                where = f"{path}.withdrawal.asset"
+                _known(agent.withdrawal.asset, symbols, where, "an asset's symbol")
+        if isinstance(agent, InventoryLiquidator):
+            _known(agent.venue, lending, f"{path}.venue", "a lending venue")
             for symbol, _ in agent.capital:
                 _known(symbol, symbols, f"{path}.capital.{symbol}", "an asset's symbol")
             if agent.withdrawal.fall_bps:

@@ -830,6 +830,34 @@ class Liquidator(Agent):
 
 
 @dataclass(frozen=True, slots=True)
+class InventoryLiquidator(Agent):
+    """Liquidators who keep what they seize and sell it over time, at the risk of its price.
+
+    They liquidate with own capital where the collateral is worth ``least_discount_bps`` more than
+    the debt repaid, at outside prices and after the fee, until they hold ``limit_usd`` of it. From
+    ``holding_blocks`` after the first purchase they sell ``sale_bps`` of what they hold each block
+    into the pool that takes forced sales. ``withdrawal`` says when they stop buying.
+    """
+
+    kind_name: ClassVar[str] = "inventory-liquidator"
+    name: Name
+    venue: Name
+    capital: Amounts = ()
+    limit_usd: Usd = 1e6
+    least_discount_bps: Bps = 200
+    holding_blocks: Blocks = 10
+    sale_bps: Annotated[int, Range(1, BPS)] = 1000
+    count: Annotated[int, Range(1, 10_000)] = 1
+    latency_blocks: Blocks = 0
+    max_transactions: Annotated[int, Range(1, 10_000)] = 1
+    fee_deposit: Amount = 1.0
+    """Tokens of the fee asset each has for fees."""
+    bid: Bid = Bid()
+    outages: Outages = Outages()
+    withdrawal: Withdrawal = Withdrawal()
+
+
+@dataclass(frozen=True, slots=True)
 class Guardian(Agent):
     """Pauses a market when its price falls or too much is liquidated: a circuit breaker.
 

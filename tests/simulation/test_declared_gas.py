@@ -16,6 +16,7 @@ from harness.scenario import (
     ConstantPrice,
     Governor,
     Guardian,
+    InventoryLiquidator,
     Pool,
     PoolTwapFeed,
     PositionRow,
@@ -68,15 +69,31 @@ def measured(passes_of_module):
         "late", "aave", tuple(PositionRow((("ETH", 100.0),), (("DAI", 1e4),)) for _ in range(3))
     )
     averaged = Asset("BAT", ConstantPrice(), 18, 0.2, None, PoolTwapFeed("bat-dai"))
-    scenario = checked_scenario(
-        dataclasses.replace(
-            crash,
-            assets=(*crash.assets, averaged),
-            venues=(*crash.venues, Pool("bat-dai", "BAT", "DAI", 1_000_000.0)),
-            agents=(*crash.agents, *stewards),
-            populations=(*crash.populations, late),
-        )
+    patient = InventoryLiquidator(
+        "patient",
+        "aave",
+        capital=(("DAI", 2e4),),
+        limit_usd=2e6,
+        least_discount_bps=0,
+        holding_blocks=2,
+        sale_bps=5000,
+        max_transactions=3,
+        fee_deposit=10,
+        bid=Bid(base_gwei=60),
     )
+    # the second pass has one who keeps what it seizes and comes first
+    passes = [
+        checked_scenario(
+            dataclasses.replace(
+                crash,
+                assets=(*crash.assets, averaged),
+                venues=(*crash.venues, Pool("bat-dai", "BAT", "DAI", 1_000_000.0)),
+                agents=(*crash.agents, *stewards, *more),
+                populations=(*crash.populations, late),
+            )
+        )
+        for more in ((), (patient,))
+    ]
     used: dict[str, list[int]] = defaultdict(list)
     kept = Recorder.executed
 
@@ -90,8 +107,10 @@ def measured(passes_of_module):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Recorder, "executed", executed)
-        trace = passes_of_module(scenario, 2, open_engine("py-evm")).simulate()
-    return used, trace
+        traces = [
+            passes_of_module(scenario, 2, open_engine("py-evm")).simulate() for scenario in passes
+        ]
+    return used, traces[0]
 
 
 def test_every_action_declares_the_most_it_used(measured) -> None:
