@@ -45,7 +45,7 @@ class Cuts:
     Attributes:
         links: the links that are cut
         every_sale: fill every forced trade by the sink, whatever its origin: the twin
-        rounds: after each block of the twin the round of every feed, by asset; needed where an
+        rounds: after each block of the twin the round of every feed, by name; needed where an
             oracle link is cut
     """
 

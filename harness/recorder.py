@@ -201,7 +201,7 @@ class Recorder:
         """Since when the account was unhealthy, and which trades its feeds had seen."""
         state = self._view.venues[row.venue]
         row.unhealthy_since = state.unhealthy_since.get(row.account, row.block)
-        row.feed_trades = tuple(self._sight.candidates(symbol) for symbol in state.venue.assets)
+        row.feed_trades = tuple(self._sight.candidates(name) for name in state.venue.feed_names)
 
     def _liquidation(
         self, index: int, place: int, order: Order, venue: str, fields: dict[str, Any]
@@ -229,7 +229,7 @@ class Recorder:
             position=fields["positionBefore"],
             prices=fields["prices"],
             unhealthy_since=self._view.venues[venue].unhealthy_since.get(number, index),
-            feed_trades=tuple(self._sight.candidates(symbol) for symbol in handle.assets),
+            feed_trades=tuple(self._sight.candidates(name) for name in handle.feed_names),
             thresholds_bps=handle.thresholds_bps,
             taken_usd=fields["seizedUsdWad"] + fee,
             relieved_usd=fields["repaidUsdWad"],
@@ -246,10 +246,10 @@ class Recorder:
         self._settled = len(self.trace.liquidations)
 
     def _assets_of(self, venue: str) -> tuple[str, ...]:
-        """The assets by whose feeds a venue judges its accounts."""
+        """The feeds by which a venue judges its accounts."""
         if venue in self._world.exchanges:
             return self._world.exchanges[venue].judged
-        return self._world.venues[venue].assets
+        return self._world.venues[venue].feed_names
 
     def _trade(self, index: int, place: int, order: Order, fields: dict[str, Any]) -> TradeRow:
         pool = self._world.pools_at[fields["pool"]]
@@ -292,7 +292,7 @@ class Recorder:
             called_since=called.block,
             position=state.venue.position_words(number, state.states),
             prices=tuple(state.oracle_prices),
-            feed_trades=tuple(self._sight.givers(symbol) for symbol in state.venue.assets),
+            feed_trades=tuple(self._sight.givers(name) for name in state.venue.feed_names),
             thresholds_bps=state.venue.thresholds_bps,
         )
 

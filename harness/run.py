@@ -216,7 +216,7 @@ def _terms(scenario: Scenario, world: World) -> dict[str, VenueTerms]:
     for spec in scenario.venues_of(Lending):
         venue = world.venues[spec.name]
         terms[spec.name] = Terms(
-            assets=venue.assets,
+            assets=venue.feed_names,
             thresholds_bps=tuple(asset.liquidation_threshold_bps for asset in spec.assets),
             units=tuple(10**places for places in venue.decimals),
             call_levels=tuple(position.call_health_factor for position in venue.positions),

@@ -26,9 +26,9 @@ class Severing:
         self._scenario = scenario
         self._cuts = cuts
         self._relayed = [
-            (relay, cuts.rounds[symbol])
+            (relay, cuts.rounds[name])
             for venue in cuts.venues("oracle")
-            for symbol, relay in world.relays.get(venue, {}).items()
+            for name, relay in world.relays.get(venue, {}).items()
         ]
         apart = cuts.venues("block-space")
         self._lanes = {

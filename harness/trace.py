@@ -256,7 +256,7 @@ class BlockRow:
 class Trace:
     """One pass: the run, or its twin.
 
-    rounds: every feed's round after each block, by asset
+    rounds: every feed's round after each block, by the feed's name
     crowded_blocks: blocks that had no room for some order which could have entered them
     """
 

@@ -96,7 +96,7 @@ class World:
 
     ``feeds`` holds the feed of each asset by its symbol and every source within one by its name,
     ``SYMBOL.NAME``; ``sources`` says what they are. ``relays`` holds for each venue the relays
-    through which it reads the feeds it shares, by asset.
+    through which it reads the feeds it shares, by their names.
     """
 
     setup: Setup
@@ -436,18 +436,18 @@ def _deploy_relays(
     Venues that share no feed read theirs directly.
     """
     read = {
-        spec.name: tuple(listing.symbol for listing in spec.assets)
+        spec.name: tuple(listing.feed_name for listing in spec.assets)
         for spec in scenario.venues_of(Lending)
     }
     read |= {spec.name: spec.symbols for spec in scenario.venues_of(PerpExchange)}
-    readers = Counter(symbol for symbols in read.values() for symbol in symbols)
+    readers = Counter(feed for names in read.values() for feed in names)
     return {
         name: {
-            symbol: setup.deploy("RelayFeed", KEEPER, feeds[symbol].address)
-            for symbol in symbols
-            if readers[symbol] > 1
+            feed: setup.deploy("RelayFeed", KEEPER, feeds[feed].address)
+            for feed in names
+            if readers[feed] > 1
         }
-        for name, symbols in read.items()
+        for name, names in read.items()
     }
 
 

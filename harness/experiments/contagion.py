@@ -233,7 +233,7 @@ def _is_idle(link: Link, result: RunResult) -> bool:
         return result.run.crowded_blocks == 0
     if link.channel == "oracle":
         run, twin = result.run.rounds, result.twin.rounds
-        return all(run[symbol] == twin[symbol] for symbol in result.world.relays[link.venue])
+        return all(run[name] == twin[name] for name in result.world.relays[link.venue])
     return False
 
 

@@ -5,7 +5,8 @@ of a token add up to zero. A row is what a role has at the end less what it had 
 wallets and fee deposits, its claims on markets and its debts to them. A market's own part is its
 reserves less its deficit; a deficit is carried by the reserves as far as they go, and by suppliers
 beyond. Debts that collateral does not cover at the end are a loss of suppliers, too, which no token
-shows yet: two rows without an asset, in USD.
+shows yet: two rows without an asset, in USD. Of an exchange the ledger has what left or entered
+the traders' wallets and what the exchange and its vault hold together, not each account's margin.
 
 USD are WAD at the outside prices of the last block: transfers of value, not the fall of prices on
 what everybody held, which is the same with every distribution. Rounding has a row of its own.
@@ -88,6 +89,12 @@ def _roles(result: RunResult) -> dict[bytes, Role]:
         roles.update(dict.fromkeys(venue.suppliers, (name, SUPPLIERS)))
         for owner in venue.accounts:
             roles.setdefault(owner, (name, BORROWERS))
+    for name, exchange in world.exchanges.items():
+        for trader in exchange.traders:
+            roles.setdefault(trader.owner, (name, "traders"))
+        roles[exchange.provider] = (name, SUPPLIERS)
+        for held in (exchange.exchange, exchange.vault):
+            roles[held.address] = (name, "margin and funds")
     for name, pool in world.pools.items():
         roles[pool.contract.address] = (name, "pool liquidity")
     for symbol, market in world.externals.items():

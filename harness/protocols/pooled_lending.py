@@ -182,6 +182,8 @@ class PooledLendingVenue:
         self.market = market
         self.lens = lens
         self.assets = tuple(listing.symbol for listing in spec.assets)
+        #: the feed that the market reads for each of them
+        self.feed_names = tuple(listing.feed_name for listing in spec.assets)
         self.decimals = tuple(decimals)
         self.positions = tuple(positions)
         self.accounts = tuple(address_of(position) for position in positions)
@@ -618,16 +620,16 @@ def deploy_pooled_lending(
 
 
 def feed_terms(
-    scenario: Scenario, feeds: Mapping[str, Contract], symbol: str
+    scenario: Scenario, feeds: Mapping[str, Contract], name: str
 ) -> tuple[bytes, int, int, int]:
-    """An asset's feed as a market takes it: address, oldest age in seconds, and the bounds at or
+    """A feed as a market takes it: address, oldest age in seconds, and the bounds at or
     beyond which answers are refused, in the feed's units."""
-    source = by_name(feed_sources(scenario))[symbol]
+    source = by_name(feed_sources(scenario))[name]
     feed = source.feed
     if not isinstance(feed, CheckedFeed):
-        raise TypeError(f"{symbol} has no feed")  # validation refuses such a scenario
+        raise TypeError(f"{name} is no feed")  # validation refuses such a scenario
     return (
-        feeds[symbol].address,
+        feeds[name].address,
         feed.max_age_s,
         base_units(feed.min_answer_usd, source.decimals),
         base_units(feed.max_answer_usd, source.decimals),
@@ -650,7 +652,7 @@ def _asset_config(
 
     return (
         tokens[listing.symbol].address,
-        *feed_terms(scenario, feeds, listing.symbol),
+        *feed_terms(scenario, feeds, listing.feed_name),
         ltv_bps,
         listing.liquidation_threshold_bps,
         listing.liquidation_bonus_bps,

@@ -275,6 +275,10 @@ def _check_venues(scenario: Scenario, symbols: Sequence[str]) -> Iterator[str]:
             for j, listed in enumerate(venue.assets):
                 here = f"{path}.asset[{j}]"
                 _check_lendable(scenario, listed.symbol, f"{here}.symbol", symbols)
+                if listed.source:
+                    names = [name for name, _ in own(scenario.asset(listed.symbol).feed)]
+                    allowed = f"a source within the feed of {listed.symbol}"
+                    _known(listed.source, names, f"{here}.source", allowed)
                 yield from _check_listing(listed, here)
         if isinstance(venue, IsolatedLending):
             for key, symbol in (("collateral", venue.collateral), ("debt", venue.debt)):

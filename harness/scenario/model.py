@@ -520,6 +520,9 @@ class Pool(Venue):
 class LendingAsset:
     """An asset listed in a pooled lending market.
 
+    ``source`` names a source within the asset's feed for this market to read in the feed's place,
+    so that a feed can fail for one market and not for another.
+
     Caps in tokens; None: no cap. ``supplied`` are tokens of passive suppliers. Rates are fractions
     per year, ``kink`` a utilisation.
     """
@@ -537,6 +540,12 @@ class LendingAsset:
     slope2: Rate = 0.75
     kink: Annotated[float, Range(0, 1, above=True)] = 0.8
     supplied: Amount = 0.0
+    source: str = ""
+
+    @property
+    def feed_name(self) -> str:
+        """The feed that is read: the asset's by its symbol, or ``SYMBOL.SOURCE``."""
+        return f"{self.symbol}.{self.source}" if self.source else self.symbol
 
 
 class Lending(Venue):

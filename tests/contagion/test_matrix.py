@@ -12,7 +12,15 @@ from harness.experiments.contagion import contagion
 from harness.experiments.pool import local_executor
 from harness.links import links_of
 from harness.run import Stage, run, set_up
-from harness.scenario import Arbitrageur, ExternalMarket, Pool, PoolSpotFeed
+from harness.scenario import (
+    Arbitrageur,
+    ExternalMarket,
+    MedianFeed,
+    Pool,
+    PoolSpotFeed,
+    PushFeed,
+    StuckFeed,
+)
 
 SEED = 11
 FALL = (0.97, 0.94, 0.91, 0.88, 0.85, 0.8, 0.75, 0.7, 0.65)
@@ -232,3 +240,29 @@ def test_links_are_those_that_the_scenario_has(several):
         agents=scenario.agents[:1],
     )
     assert links_of(alone, set_up(alone, SEED)[1]) == (Link("left", "price"),)
+
+
+def test_a_feed_fails_for_the_market_that_reads_it_and_not_for_another(several):
+    """One source of ETH's feed is stuck at its minimum; only the right market reads it."""
+    push = PushFeed(heartbeat_s=10**9, deviation_bps=0)
+    stuck = StuckFeed(of="live", minimum_usd=900.0)
+    scenario = several.scenario(
+        falls=(0.9, 0.8, 0.7),
+        feed=MedianFeed(sources=("live",), within=(("live", push), ("stuck", stuck))),
+        pools=[Pool("eth-usdx", "ETH", "USDX", 1e6, 0)],
+        markets=[several.market("left"), several.market("right", source="stuck")],
+        populations=[
+            several.positions("left", ladder(4, 1.05, 0.07)),
+            several.positions("right", ladder(4, 1.05, 0.07)),
+        ],
+        agents=[several.liquidator("one", "left"), several.liquidator("two", "right")],
+    )
+    result = run(scenario, SEED)
+    last = result.run.blocks[-1].venues
+    assert last["left"].states[0].price_wad == 700 * 10**18
+    assert last["right"].states[0].price_wad == 900 * 10**18
+    liquidated = [row.venue for row in result.run.liquidations]
+    assert liquidated.count("left") == 4
+    assert liquidated.count("right") == 1  # the others are healthy at 900
+    assert last["right"].shortfall_market > 0
+    assert "ETH" not in result.world.relays["left"]  # nobody else reads that feed
