@@ -41,7 +41,7 @@ abstract contract ERC20 is IERC20 {
         return true;
     }
 
-    function _transfer(address from, address to, uint256 amount) internal {
+    function _transfer(address from, address to, uint256 amount) internal virtual {
         _debit(from, amount);
         unchecked {
             balanceOf[to] += amount; // bounded by totalSupply

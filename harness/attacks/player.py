@@ -84,6 +84,7 @@ class AttackResult:
         checks: the protocol's.
         books: by invariant: None if it holds, else what is wrong.
         revaluation_usd: what price changes did to what everybody held at the start.
+        measures: figures of this attack that its script read from the chain.
 
     """
 
@@ -106,6 +107,7 @@ class AttackResult:
     books: Mapping[str, str | None]
     revaluation_usd: float
     notes: Sequence[str] = ()
+    measures: Mapping[str, float] = field(default_factory=dict)
     decimals: Mapping[str, int] = field(default_factory=dict)
     prices: Mapping[str, float] = field(default_factory=dict)
 
@@ -171,6 +173,7 @@ class AttackResult:
                 }
                 for step in self.steps
             ],
+            "measures": dict(self.measures),
             "notes": list(self.notes),
             "withstood": self.withstood,
         }
@@ -528,10 +531,11 @@ class _Player:
             insolvency_usd=insolvency,
             guard=self._guard or (stage.guards[0] if stage.guards else None),
             goal=outcome(attack.goal(attack.parameters)),
-            checks=[outcome(check) for check in attack.protocol],
+            checks=[outcome(check) for check in attack.promises()],
             books=ledger.problems(now, valuer),
             revaluation_usd=_usd(valuer.worth(start) - ledger.start_valuer.worth(start)),
             notes=stage.notes,
+            measures=dict(stage.measures),
             decimals=dict(stage.decimals),
             prices={symbol: price / 10**8 for symbol, price in valuer.prices.items()},
         )

@@ -78,9 +78,13 @@ class Attack:
     parameters: Parameters
     remedy: str
     stopped_by: str
-    protocol: Sequence[Check]
+    protocol: Sequence[Check] | Callable[[Any], Sequence[Check]]
     goal: Callable[[Any], Check]
     reported: str = ""
+
+    def promises(self) -> Sequence[Check]:
+        """The protocol's, at these parameters."""
+        return self.protocol(self.parameters) if callable(self.protocol) else self.protocol
 
 
 def with_settings(attack: Attack, settings: Sequence[str]) -> Attack:

@@ -138,6 +138,7 @@ class Stage:
         pools, feeds: by name and symbol.
         actors: by name.
         venues: whose claims and debts count.
+        modules: liquidation modules, by the name of their market.
         ordering: of blocks; the order of sending by default.
         start: epoch seconds when set-up ends.
         number, now: of the last block, once set up.
@@ -156,6 +157,7 @@ class Stage:
         self.pools: dict[str, Contract] = {}
         self.actors: dict[str, Actor] = {}
         self.venues: list[Claims] = []
+        self.modules: dict[str, Contract] = {}
         self.ordering: Any = InOrder()
         self.fee_ledger: Contract | None = None
         self.fee_symbol = ""
@@ -166,6 +168,7 @@ class Stage:
         self.top: list[Transaction] = []
         self.guards: list[str] = []
         self.notes: list[str] = []
+        self.measures: dict[str, float] = {}
         self._derived: dict[str, Callable[[], int]] = {}
         self._router: Contract | None = None
         self._censored: dict[str, int] = {}
@@ -279,7 +282,8 @@ class Stage:
         """
         market = self.deploy(contract, ADMIN, rules)
         if module is not None:
-            self.admin(market, "setLiquidationModule", module(market))
+            self.modules[name] = module(market)
+            self.admin(market, "setLiquidationModule", self.modules[name])
         for symbol, terms in assets.items():
             self.admin(market, "listAsset", self.asset_config(symbol, terms))
         tokens = {symbol: self.tokens[symbol] for symbol in assets}
@@ -486,6 +490,12 @@ class Stage:
         """What a view returns at the last block; Reverted if it reverts."""
         return contract.read(self.engine, function, *(_address(value) for value in args))
 
+    def spot(self, base: str, quote: str) -> float:
+        """What a pool's base token costs in quote tokens, at the last block."""
+        reserve, other, _ = self.read(self.pools[f"{base}/{quote}"], "getReserves")
+        whole: float = other * 10 ** self.decimals[base] / (reserve * 10 ** self.decimals[quote])
+        return whole
+
     def balance(self, symbol: str, holder: Located | bytes) -> int:
         """Base units."""
         found: int = self.read(self.tokens[symbol], "balanceOf", holder)
@@ -498,6 +508,10 @@ class Stage:
     def note(self, text: str) -> None:
         """Adds a line to the report."""
         self.notes.append(text)
+
+    def measure(self, name: str, value: float) -> None:
+        """Adds a figure to the report, read from the chain: ``liquidated_usd``, ``price_usd``."""
+        self.measures[name] = value
 
     # ---- for the player
 

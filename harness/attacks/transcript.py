@@ -116,6 +116,14 @@ def _accounts(result: AttackResult, width: int) -> Iterator[str]:
         yield from _pair(f"insolvency of {name}", insolvency, width)
     if round(result.revaluation_usd, 2):
         yield from _pair("all holdings, revalued", result.revaluation_usd, width)
+    for name, value in result.measures.items():
+        label = name.removesuffix("_usd").replace("_", " ")
+        if name.endswith("price_usd"):
+            yield label.ljust(width - _FIGURE) + f"${value:,.4f}".rjust(_FIGURE)
+        elif name.endswith("_usd"):
+            yield from _pair(label, value, width)
+        else:
+            yield label.ljust(width - _FIGURE) + f"{value:,.6g}".rjust(_FIGURE)
     yield ""
     for note in result.notes:
         yield from textwrap.wrap(f"note: {note}", width)

@@ -37,7 +37,8 @@ def test_luna_at_the_feeds_minimum_costs_venus_what_was_reported(play: Play) -> 
 def test_the_short_of_crv_leaves_what_collateral_could_not_buy(play: Play) -> None:
     result = play("short-squeeze")
     buys = [step for step in result.steps if step.actor == "liquidator"]
-    left = result.insolvency_usd["market"] / result.prices["CRV"]
+    left = result.measures["crv_left"]
+    assert left == pytest.approx(result.insolvency_usd["market"] / result.prices["CRV"])
     # a pool without a fee: x y stays, and what is spent there is the collateral less the bonus, but
     # for the feed, which is one purchase of 1M late in 500M (0.4%)
     spent, product = 63_600_000 / 1.045, 833_000_000**2 * 0.609
@@ -50,3 +51,64 @@ def test_the_short_of_crv_leaves_what_collateral_could_not_buy(play: Play) -> No
 
 def test_a_loan_that_moves_the_price_less_than_it_costs_is_refused_or_loses(play: Play) -> None:
     assert play("spot-oracle", loan_usdc=100_000.0).profit_usd == 0
+
+
+def test_the_gift_to_euler_takes_what_other_suppliers_had(play: Play) -> None:
+    result = play("health-donation")
+    # a fifth of the claims left, less what was put in and lost
+    assert result.profit_usd == 0.2 * (2_000_000_000 - 515_000_000) - 100_000_000 == 197_000_000
+    assert result.insolvency_usd["market"] == 197_000_000
+    assert result.tokens == {"USD": 197_000_000 * 10**18}
+
+
+def test_a_gift_too_large_to_leave_a_discount_worth_it_does_not_pay(play: Play) -> None:
+    result = play("health-donation", gift_usd=1_500_000_000.0)
+    assert result.profit_usd <= 0
+
+
+def test_two_liquidations_take_what_the_formula_says(play: Play) -> None:
+    result = play("two-step-liquidation")
+    debt, collateral, threshold, spread, close = 1_450_000, 1_900_000, 0.75, 0.08, 0.5
+    first = (debt - threshold * collateral) / (1 - threshold * (1 + spread))
+    repaid = -result.tokens["DAI"] / 10**18
+    assert repaid == pytest.approx(first + close * (debt - first), rel=1e-9)
+    assert result.profit_usd == pytest.approx(spread * repaid, rel=1e-9)
+    once = spread * close * debt
+    assert result.profit_usd - once == pytest.approx(spread * (1 - close) * first, rel=1e-6)
+
+
+def test_dai_at_1_30_liquidates_what_was_reported_of_compound(play: Play) -> None:
+    result = play("single-venue-spike")
+    liquidated = result.measures["liquidated_usd"]
+    assert 85_000_000 <= liquidated <= 103_000_000
+    # for each DAI repaid, a borrower pays the price of the spike and the bonus
+    price = (1 + sum(result.losses_usd.values()) / liquidated) / 1.08
+    assert price == pytest.approx(1.3, rel=1e-3)
+
+
+def test_xvs_leaves_the_bad_debt_reported_of_venus(play: Play) -> None:
+    result = play("supply-cap")
+    assert result.measures["peak_price_usd"] == pytest.approx(144, rel=1e-6)
+    assert result.measures["last_price_usd"] == pytest.approx(32, rel=1e-3)
+    # two million XVS sold at the geometric mean of where it starts and ends, less the bonus
+    debt = 4_100 * 40_000 + 9_600 * 3_000
+    mean = (debt / 1_600_000 * 32) ** 0.5
+    expected = debt - 2_000_000 * mean / 1.1
+    insolvency = result.insolvency_usd["market"]
+    assert insolvency == pytest.approx(expected, rel=0.02)  # each step is priced at its start
+    assert insolvency == pytest.approx(77_000_000, rel=0.05)  # reported
+
+
+def test_cbeth_at_a_two_thousandth_costs_moonwell_what_was_reported(play: Play) -> None:
+    result = play("mispriced-listing")
+    assert result.measures["cbeth_seized"] == 1_096
+    assert result.insolvency_usd["market"] == pytest.approx(1_780_000, rel=1e-3)
+    paid = 1_096 * 1.12 / 1.1
+    assert result.profit_usd == pytest.approx(1_096 * 2_200 - paid, rel=1e-6)
+
+
+def test_usde_at_65_cents_pays_the_liquidator_what_holders_and_lenders_lose(play: Play) -> None:
+    result = play("venue-mark")
+    lost = sum(result.losses_usd.values()) + result.insolvency_usd["market"]
+    assert lost == pytest.approx(50_000_000 * (1 - 0.65 / 1.05), rel=1e-3)
+    assert result.profit_usd == pytest.approx(lost, rel=1e-3)  # the pool's fee apart

@@ -89,7 +89,7 @@ def play(stage: Stage, p: Squeeze) -> Generator[int | None, None, None]:
         _report(stage, pool, feed)
     # y = y0 sqrt(p1 / p0) in a pool without a fee
     reserve = stage.read(pool, "getReserves")[1] / 10**6
-    spent = round(reserve * ((p.squeeze_usd / _spot(stage, pool)) ** 0.5 - 1), 6)
+    spent = round(reserve * ((p.squeeze_usd / stage.spot("CRV", "USDC")) ** 0.5 - 1), 6)
     stage.send(
         "buy CRV until the short can be liquidated",
         buyers,
@@ -109,17 +109,9 @@ def play(stage: Stage, p: Squeeze) -> Generator[int | None, None, None]:
         )
         count += 1
         yield None
-    left = stage.read(market.market, "assetState", crv)[0][2] / 10**18
-    stage.note(
-        f"{count} liquidations took CRV from ${p.squeeze_usd:.3f} to ${_spot(stage, pool):.3f} and "
-        f"left {left / 10**6:.2f}M CRV of debt"
-    )
-
-
-def _spot(stage: Stage, pool: Contract) -> float:
-    """USD; CRV has 18 decimals, USDC 6."""
-    crv, usdc, _ = stage.read(pool, "getReserves")
-    return int(usdc) * 10**12 / int(crv)
+    stage.measure("liquidations", count)
+    stage.measure("last_price_usd", stage.spot("CRV", "USDC"))
+    stage.measure("crv_left", stage.read(market.market, "assetState", crv)[0][2] / 10**18)
 
 
 def _report(stage: Stage, pool: Contract, feed: Contract) -> None:
