@@ -9,11 +9,13 @@ at the end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from harness.engine.base import Engine
 from harness.exchange_view import ExchangeState
 from harness.isolated_books import IsolatedBooks
+from harness.modules.books import OF_DESIGN, ModuleBooks
 from harness.oracle_books import OracleBooks
 from harness.protocols.isolated_lending import IsolatedLendingVenue
 from harness.protocols.pooled_lending import AssetState, PooledLendingVenue
@@ -53,12 +55,19 @@ class Books:
             for name, venue in world.venues.items()
             if isinstance(venue, IsolatedLendingVenue)
         }
+        self._modules = {
+            name: ModuleBooks(venue, venue.module, engine, self._note)
+            for name, venue in world.venues.items()
+            if venue.module is not None
+        }
         self._pooled = [name for name in world.venues if name not in self._isolated]
         # what has nothing to be checked on does not hold
         checked = [*INVARIANTS] if self._pooled else ["TOK-1"]
         checked += ISOLATED_INVARIANTS if self._isolated else ()
         checked += PERP_INVARIANTS if world.exchanges else ()
         checked += self._oracles.identifiers
+        for name in self._modules:
+            checked += OF_DESIGN[type(self._modules[name].design)]
         self.holds = dict.fromkeys(checked, True)
         self.violations: list[str] = []
 
@@ -83,6 +92,12 @@ class Books:
         self._note(
             "LIQ-1", row.block, problem and f"account {row.account} of {row.venue}: {problem}"
         )
+        if row.venue in self._modules:
+            self._modules[row.venue].liquidated(row)
+
+    def module_event(self, venue: str, name: str, fields: Mapping[str, Any], block: int) -> None:
+        """The checks of an event of a market's liquidation module."""
+        self._modules[venue].event(name, fields, block)
 
     def wrote_off(self, row: BadDebtRow) -> None:
         """Takes in bad debt of the block that is being read."""
@@ -117,6 +132,10 @@ class Books:
     def _markets(self, view: View, touched: set[str]) -> None:
         for name, isolated in self._isolated.items():
             isolated.block(view, view.venues[name])
+        for name, books in self._modules.items():
+            module = view.venues[name].module
+            if module is not None:
+                books.block(module, view.index)
         for name in self._pooled:
             state = view.venues[name]
             before = self._indexes.get(name, state.states)

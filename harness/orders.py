@@ -29,6 +29,17 @@ EXCHANGE_GAS: Mapping[str, int] = {
     "unwind_basis": 300_000,
 }
 
+#: Gas that actions around liquidation modules declare, as above.
+#: ``tests/simulation/test_module_gas.py`` measures it.
+MODULE_GAS: Mapping[str, int] = {
+    "auction": 700_000,
+    "reset": 200_000,
+    "buy": 600_000,
+    "bid": 300_000,
+    "settle": 300_000,
+    "sell": 150_000,
+}
+
 #: Gas an action declares: the most that one of its transactions used, failed ones included, on
 #: py-evm, which counts gas exactly, in the first crash of black-thursday, rounded up to the next
 #: thousand. ``tests/simulation/test_declared_gas.py`` measures every entry again.
@@ -45,6 +56,7 @@ DECLARED_GAS: Mapping[str, int] = {
     "set_threshold": 86_000,
     "deleverage": 334_000,
     **EXCHANGE_GAS,
+    **MODULE_GAS,
 }
 
 

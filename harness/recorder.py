@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from harness.accounts import account
 from harness.agents.inventory import SEIZE, SELL
 from harness.agents.keeper import TopTransaction
 from harness.books import Books
@@ -16,7 +17,7 @@ from harness.exchange_recorder import ExchangeRecorder
 from harness.inventory import Inventories
 from harness.modules.rows import WATCHED, At, ModuleRows
 from harness.orders import DECLARED_GAS, Order
-from harness.scenario import Scenario
+from harness.scenario import Buyer, Scenario
 from harness.sight import Sight
 from harness.trace import (
     BadDebtRow,
@@ -62,7 +63,11 @@ class Recorder:
                 self._watch(venue.flash_liquidator, "", "FlashLiquidation")
             if venue.module is not None:
                 self._watch(venue.module.contract, name, *WATCHED)
-                self._modules[name] = ModuleRows(venue, venue.module, world.symbols, self.trace)
+                if venue.module.executor is not None:
+                    self._watch(venue.module.executor, name, *WATCHED)
+                self._modules[name] = ModuleRows(
+                    venue, venue.module, world.symbols, self.trace, _agents(scenario)
+                )
         self._watch(world.router, "", "ForcedTrade")
         self._watch(world.fee_ledger, "", "FeeCharged")
         self._venue_at = {venue.market.address: name for name, venue in world.venues.items()}
@@ -172,6 +177,7 @@ class Recorder:
                 if order.action == SEIZE:
                     self._inventories.bought(len(self.trace.liquidations), liquidation)
             elif name == "Confiscate" or name in WATCHED:
+                self._books.module_event(venue, name, fields, index)
                 begun = self._modules[venue].event(name, fields, At(index, place, order.agent))
                 if begun is not None:
                     liquidation = begun
@@ -188,6 +194,8 @@ class Recorder:
                 self.trace.trades.append(trade)
                 if liquidation is not None:
                     liquidation.trade = trade.id
+                if trade.venue in self._modules:
+                    self._modules[trade.venue].traded(trade, order.agent)
             elif name == "LiquidationExecuted" and liquidation is not None:
                 liquidation.proceeds = fields["proceeds"]
             elif name == "FlashLiquidation" and liquidation is not None:
@@ -395,6 +403,15 @@ class Recorder:
         self.trace.violations = list(self._books.violations)
         self.trace.digest = digest
         return self.trace
+
+
+def _agents(scenario: Scenario) -> dict[bytes, str]:
+    """Names of those who can win an auction, by address."""
+    return {
+        account(spec.name, index).address: f"{spec.name}-{index}" if spec.count > 1 else spec.name
+        for spec in scenario.agents_of(Buyer)
+        for index in range(spec.count)
+    }
 
 
 def _order_row(order: Order, block: int, place: int, status: str, reason: str) -> TransactionRow:

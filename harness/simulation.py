@@ -21,6 +21,7 @@ from harness.agents import (
     TraderAgent,
     liquidators,
 )
+from harness.agents.auctions import participant
 from harness.agents.borrower import BORROWERS
 from harness.agents.exchange import EXCHANGE_AGENTS
 from harness.agents.keeper import TopTransaction
@@ -45,6 +46,7 @@ from harness.protocols.pooled_lending import Census
 from harness.recorder import Recorder
 from harness.scenario import (
     Arbitrageur,
+    Buyer,
     Governor,
     Guardian,
     InventoryLiquidator,
@@ -52,6 +54,7 @@ from harness.scenario import (
     PoolTwapFeed,
     PushFeed,
     Scenario,
+    Trigger,
 )
 from harness.setup import require_success
 from harness.severing import Severing
@@ -170,6 +173,8 @@ def build_agents(context: Context) -> list[Agent]:
                 agents.append(GovernorAgent(spec, context))
             elif type(spec) in EXCHANGE_AGENTS:
                 agents.append(EXCHANGE_AGENTS[type(spec)](spec, index, context))
+            elif isinstance(spec, Trigger | Buyer):
+                agents.append(participant(spec, index, context))
             elif isinstance(spec, OutsideAgent):
                 agents.append(spec.build(index, context))
             else:

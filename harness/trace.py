@@ -62,6 +62,7 @@ class LiquidationRow:
     taken_usd: what the account lost: collateral seized, fees included, or taken over by a module
     relieved_usd: what it was relieved of or got back: debt, and collateral returned
     kind: how much an exchange closed: ``partial``, ``whole``, or ``takeover``; empty for a debt
+    reward_usd: what the market paid for starting or resetting it, apart from the collateral
     wave, cause, parent: see ``harness.metrics.waves``
 
     On an exchange ``collateral`` is the market and ``debt`` the settlement token; ``repaid`` the
@@ -95,6 +96,7 @@ class LiquidationRow:
     taken_usd: int = 0
     relieved_usd: int = 0
     kind: str = ""
+    reward_usd: int = 0
     wave: int = -1
     cause: str = ""
     parent: int = 0

@@ -17,6 +17,7 @@ from harness.contracts import WORD, Contract
 from harness.cuts import UNCUT
 from harness.engine.base import Engine, Receipt
 from harness.exchange_view import ExchangeState
+from harness.modules.state import ModuleState
 from harness.orders import Order
 from harness.protocols.pooled_lending import (
     NO_CAP,
@@ -121,6 +122,8 @@ class VenueState:
         #: USD (WAD) of debt repaid in liquidations so far, or taken over by the module
         self.liquidated_usd = 0
         self.calls = CallBook()
+        #: its liquidation module, None where the market liquidates itself
+        self.module = None if venue.module is None else ModuleState(venue, venue.module, engine)
         self._call_levels = np.array(
             [position.call_health_factor / WAD for position in venue.positions]
         )
@@ -131,6 +134,8 @@ class VenueState:
         self._short: list[list[int]] = [[], []]
         #: accounts below 1 by what their liquidation may earn in USD, the largest first
         self._ranking: tuple[list[int], Floats] | None = None
+        #: those of them that a module may take over, read in this block, the largest first
+        self._candidates: list[Quote] = []
         #: quotes read at these prices of accounts untouched since
         self._quotes: dict[int, Quote] = {}
         self._quoted_at: list[int] = []
@@ -143,6 +148,8 @@ class VenueState:
     def update(self, index: int, receipts: Sequence[Receipt]) -> set[int]:
         """Reads the books after block ``index``, refreshes what its events touched, and rescans
         if need be. Returns the touched account numbers."""
+        if self.module is not None:
+            self.module.update(receipts)
         touched = self.venue.touched(receipts)
         if touched:
             self.venue.refresh(self._engine, touched)
@@ -163,6 +170,7 @@ class VenueState:
             self._quotes.clear()
             self._health_watch.forget()
         self._ranking = None
+        self._candidates.clear()
         if not self._health_watch.steady(self.states, self.oracle_prices):
             self._scan(index)
         return touched
@@ -220,6 +228,15 @@ class VenueState:
                 break
         return found
 
+    def candidates(self, most: int) -> list[Quote]:
+        """Accounts below 1 for a module that takes them over, the largest first: which collateral
+        and which debt are their largest; amounts are not quoted."""
+        ranked, _ = self._ranked()
+        read = self._candidates
+        if len(read) < min(most, len(ranked)):
+            read += self.venue.quotes(self._engine, ranked[len(read) : most])
+        return [quote for quote in read[:most] if quote.health_factor < WAD]
+
     def without_dust(self, quote: Quote, repay: int) -> int:
         """The largest repayment up to this one that the market's dust rule lets through.
 
@@ -248,13 +265,25 @@ class VenueState:
 
     def shortfalls(self, external_wad: Sequence[int]) -> tuple[Shortfall, int]:
         """Market and liquidation shortfall at external prices, and the market's shortfall at its
-        own prices (0 while it refuses a feed), in USD WAD."""
+        own prices (0 while it refuses a feed), in USD WAD; what a module has taken over counts."""
         outside = self._shortfall(0, external_wad)
+        if self.module is not None:
+            return self._with_module(self.module, outside, external_wad)
         if 0 in self.oracle_prices:
             return outside, 0
         if list(external_wad) == self.oracle_prices:
             return outside, outside.market
         return outside, self._shortfall(1, self.oracle_prices).market
+
+    def _with_module(
+        self, module: ModuleState, outside: Shortfall, external_wad: Sequence[int]
+    ) -> tuple[Shortfall, int]:
+        held = module.shortfall(external_wad)
+        total = Shortfall(outside.market + held, outside.liquidation + held)
+        if 0 in self.oracle_prices:
+            return total, 0
+        own = self._shortfall(1, self.oracle_prices).market
+        return total, own + module.shortfall(self.oracle_prices)
 
     def _shortfall(self, which: int, prices: Sequence[int]) -> Shortfall:
         watch = self._short_watches[which]

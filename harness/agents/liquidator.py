@@ -28,7 +28,7 @@ def best_sale(hop: Hop, seized: int, repaid: int) -> int:
     return max(0, (root - hop.reserve_in) * PIPS // kept)
 
 
-class _Curves:
+class Curves:
     """The curves on which forced sales are filled, as one liquidator's own sales leave them.
 
     Where the sink fills a venue's, at the current quote whatever the amount, nothing is left out
@@ -156,7 +156,7 @@ class LiquidatorAgent:
     ) -> tuple[list[Order], bool]:
         """Orders for the best of the ``attention`` largest opportunities, and whether some were
         passed over that no pool trades or of which too little would be left."""
-        curves = _Curves(view, self.venue)
+        curves = Curves(view, self.venue)
         orders: list[Order] = []
         passed_over = False
         for quote in self._ranked(view, venue, attention):
@@ -188,7 +188,7 @@ class LiquidatorAgent:
         return sorted(quotes, key=lambda quote: (-bonus(quote), quote.account))
 
     def _wanted(
-        self, view: View, venue: VenueState, quote: Quote, key: str, curves: _Curves
+        self, view: View, venue: VenueState, quote: Quote, key: str, curves: Curves
     ) -> int | None:
         """What capital allows and pays best; None where no pool trades the pair."""
         assets = venue.venue.assets
@@ -209,7 +209,7 @@ class LiquidatorAgent:
         return view.balances(debt, [self._sender])[0] - in_flight
 
     def _offer(
-        self, view: View, venue: VenueState, quote: Quote, repay: int, curves: _Curves
+        self, view: View, venue: VenueState, quote: Quote, repay: int, curves: Curves
     ) -> Order | None:
         """An order for this repayment, if it pays."""
         key = str(quote.account)

@@ -66,17 +66,32 @@ def prices(run: Trace, twin: Trace) -> dict[str, dict[str, float]]:
     return figures
 
 
+#: What those do who liquidate: they pay its fees and have its profit.
+LIQUIDATING = frozenset({"liquidate", "auction", "reset", "buy", "bid", "settle", "sell"})
+
+
 def liquidator_profit(run: Trace, world: World, scenario: Scenario) -> int:
-    """Proceeds less repayment of every liquidation, at the outside price of its block, with what
-    is kept and not yet sold, less the fees liquidators paid, both at the outside price at the end;
-    USD WAD, rounded down."""
+    """Proceeds less payment of every liquidation and sale, at the outside price of its block, with
+    what is kept and not yet sold, and rewards, less the fees liquidators paid, both at the outside
+    price at the end; USD WAD, rounded down.
+
+    What a buyer at auction has not sold on counts neither as cost nor as proceeds.
+    """
     scale = WAD // PRICE_UNIT
     total = 0
     names = set()
-    for row in run.liquidations:
+    later: set[int] = set()
+    for sale in run.sales:
+        later.add(sale.liquidation)
+        debt = run.liquidations[sale.liquidation].debt
+        price = run.blocks[sale.block].external[debt] * scale
+        if sale.trade or sale.proceeds:
+            total += (sale.proceeds - sale.paid) * price // world.units[debt]
+    for place, row in enumerate(run.liquidations):
         names.add(row.liquidator)
+        total += row.reward_usd
         price = run.blocks[row.block].external[row.debt] * scale
-        if row.trade or row.proceeds or row.unsold:
+        if (row.trade or row.proceeds or row.unsold) and place not in later:
             total += (row.proceeds - row.repaid) * price // world.units[row.debt]
         if row.unsold:
             last = run.blocks[-1].external[row.collateral] * scale

@@ -40,7 +40,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.protocols.pooled_lending import BPS, WAD
-from harness.trace import BlockRow, Givers, LiquidationRow, Trace, TradeRow
+from harness.trace import BlockRow, Givers, LiquidationRow, SaleRow, Trace, TradeRow
 
 Floats = NDArray[np.float64]
 _HALF = (1 << 128) - 1
@@ -274,6 +274,13 @@ class _Judge:
             for trade in self._made.get((row.block, row.place), ()):
                 self._trade_waves[trade] = row.wave
 
+    def sale(self, sale: SaleRow) -> None:
+        """What a module sells has the wave of the liquidation it pays for, or of the first of
+        several that one trade sells for."""
+        if sale.trade:
+            wave = self._liquidations[sale.liquidation].wave
+            self._trade_waves.setdefault(sale.trade, wave)
+
     def reduction(self, trade: TradeRow) -> None:
         """Judges the sale of a called account, at its call level instead of 1."""
         if trade.call is None:
@@ -341,11 +348,13 @@ def classify(
     feeds: how forced trades reach each feed that others do not make up, by its name
     """
     judge = _Judge(run, twin, terms, feeds)
-    cases: list[LiquidationRow | TradeRow] = [*run.liquidations]
+    cases: list[LiquidationRow | SaleRow | TradeRow] = [*run.liquidations, *run.sales]
     cases += [trade for trade in run.trades if trade.call is not None or trade.after]
     for case in sorted(cases, key=lambda entry: (entry.block, entry.place)):
         if isinstance(case, LiquidationRow):
             judge.liquidation(case)
+        elif isinstance(case, SaleRow):
+            judge.sale(case)
         elif case.after:
             judge.hedge(case)
         else:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, localcontext
 
+from harness.accounts import account
 from harness.contracts import Contract
 from harness.modules.handle import ModuleHandle
 from harness.scenario.liquidation import (
     DutchAuctions,
+    EnglishAuctions,
     ExponentialCurve,
     FixedBonus,
     GrowingDiscount,
@@ -17,7 +19,8 @@ from harness.scenario.liquidation import (
     PriceCurve,
     StepCurve,
 )
-from harness.scenario.model import base_units
+from harness.scenario.model import Lending, Scenario, base_units
+from harness.scenario.participants import Buyer
 from harness.setup import Setup
 
 WAD = 10**18
@@ -46,6 +49,10 @@ def deploy_module(
     elif isinstance(design, DutchAuctions):
         contract, trigger = _dutch_auction(setup, design, market, admin)
         executor = setup.deploy("PurchaseExecutor", router.address)
+    elif isinstance(design, EnglishAuctions):
+        increase = WAD + design.bid_increase_bps * WAD // BPS
+        config = (increase, design.bid_duration_s, design.auction_duration_s)
+        contract = setup.deploy("EnglishAuction", admin, market.address, config)
     else:
         raise TypeError(f"no module for {design.tag_value()}")
     setup.send(admin, market, "setLiquidationModule", contract.address)
@@ -53,16 +60,48 @@ def deploy_module(
 
 
 def configure_module(
-    setup: Setup, module: ModuleHandle, collaterals: Sequence[Contract], *, admin: bytes
+    setup: Setup,
+    module: ModuleHandle,
+    collaterals: Sequence[tuple[Contract, int]],
+    *,
+    admin: bytes,
 ) -> None:
-    """States each collateral's terms, once the market lists it."""
+    """States each collateral's terms, once the market lists it.
+
+    collaterals: tokens with their decimals
+    """
     design = module.design
     if isinstance(design, DutchAuctions) and module.trigger is not None:
         limit = base_units(design.limit_per_collateral_usd, 18)
-        for token in collaterals:
-            setup.send(
-                admin, module.trigger, "setLimits", token.address, limit, BPS + design.penalty_bps
-            )
+        penalty = BPS + design.penalty_bps
+        for token, _ in collaterals:
+            setup.send(admin, module.trigger, "setLimits", token.address, limit, penalty)
+    if isinstance(design, EnglishAuctions):
+        for token, places in collaterals:
+            lot, penalty = base_units(design.largest_lot, places), BPS + design.penalty_bps
+            setup.send(admin, module.contract, "setTerms", token.address, lot, penalty)
+
+
+def equip_buyers(
+    scenario: Scenario,
+    modules: Mapping[str, ModuleHandle],
+    router: Contract,
+    approve: Callable[[str, bytes, Contract], None],
+) -> None:
+    """Has those who buy from modules approve what takes their tokens.
+
+    modules: by the market's name
+    """
+    for buyer in scenario.agents_of(Buyer):
+        module = modules[buyer.venue]
+        listed = [asset.symbol for asset in scenario.venue_as(Lending, buyer.venue).assets]
+        for index in range(buyer.count):
+            owner = account(buyer.name, index).address
+            for symbol, _ in buyer.capital:
+                approve(symbol, owner, module.executor or module.contract)
+            if isinstance(module.design, EnglishAuctions):
+                for symbol in listed:  # what it wins it sells itself
+                    approve(symbol, owner, router)
 
 
 def _dutch_auction(

@@ -9,8 +9,8 @@ for sales.
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from harness.modules.handle import ModuleHandle
@@ -18,10 +18,10 @@ from harness.protocols.pooled_lending import NO_CAP, RAY, AssetState, PooledLend
 from harness.trace import LiquidationRow, SaleRow, Trace, TradeRow
 
 #: The event with which each design tells its part of a liquidation.
-BEGUN = frozenset({"DiscountedLiquidation"})
+BEGUN = frozenset({"DiscountedLiquidation", "Kick"})
 
 #: All events of modules that are recorded.
-WATCHED = BEGUN
+WATCHED = BEGUN | {"Take", "Redo", "Bid", "Closed", "PurchaseExecuted"}
 
 
 class At(NamedTuple):
@@ -32,16 +32,25 @@ class At(NamedTuple):
     agent: str
 
 
-@dataclass(slots=True)
-class _Taken:
-    """What a Confiscate event took, to be valued when the indexes are known."""
+class _Returned(NamedTuple):
+    """Scaled claims that went back to an account when its auction closed."""
+
+    row: LiquidationRow
+    scaled: int
+
+
+class _Taken(NamedTuple):
+    """What a Confiscate event took."""
 
     row: LiquidationRow
     words: Sequence[int]
 
 
 class ModuleRows:
-    """Writes the rows of one market's module into a trace."""
+    """Writes the rows of one market's module into a trace.
+
+    agents: names of those who buy, by address
+    """
 
     def __init__(
         self,
@@ -49,49 +58,68 @@ class ModuleRows:
         module: ModuleHandle,
         symbols: Mapping[bytes, str],
         trace: Trace,
+        agents: Mapping[bytes, str],
     ) -> None:
         self._venue = venue
         self._module = module
         self._symbols = symbols
         self._trace = trace
+        self._agents = agents
         self._units = [10**places for places in venue.decimals]
         self._confiscated: dict[str, Any] | None = None
         self._begun: tuple[str, dict[str, Any]] | None = None
-        self._to_value: list[_Taken] = []
-        self._new_sales: list[SaleRow] = []
+        #: of the current block, to be valued when its indexes and prices are known
+        self._taken: list[_Taken] = []
+        self._returned: list[_Returned] = []
+        self._incentives: list[tuple[LiquidationRow, int]] = []
+        self._sales: list[SaleRow] = []
+        #: sales of the current transaction, whose proceeds its trade brings
+        self._now: list[SaleRow] = []
+        #: places in the trace of liquidations in auction, by the auction's number
+        self._auctions: dict[int, int] = {}
+        #: what a buyer won and has not sold on, the oldest first: (sale, amount left)
+        self._unsold: dict[str, deque[tuple[SaleRow, int]]] = defaultdict(deque)
 
     def begin(self) -> None:
         """A new transaction."""
         self._confiscated = self._begun = None
+        self._now = []
 
     def event(self, name: str, fields: dict[str, Any], at: At) -> LiquidationRow | None:
-        """Takes in an event; the liquidation, if it is now known."""
+        """Takes in an event; the liquidation, once it is known, to be added to the trace next."""
         if name == "Confiscate":
             self._confiscated = fields
         elif name in BEGUN:
             self._begun = (name, fields)
+        elif name == "Take":
+            self._sold(self._auctions[fields["id"]], at, fields["paid"], fields["bought"])
+        elif name == "Redo":
+            row = self._trace.liquidations[self._auctions[fields["id"]]]
+            self._incentives.append((row, fields["incentive"]))
+        elif name == "Closed":
+            self._closed(fields, at)
+        elif name == "PurchaseExecuted":
+            self._brought(fields["proceeds"])
         if self._confiscated is None or self._begun is None:
             return None
         row = self._liquidation(self._begun[1], self._confiscated, at)
-        self._to_value.append(_Taken(row, self._confiscated["taken"]))
+        self._taken.append(_Taken(row, self._confiscated["taken"]))
         self._confiscated = self._begun = None
         return row
 
     def _liquidation(
         self, begun: Mapping[str, Any], confiscated: Mapping[str, Any], at: At
     ) -> LiquidationRow:
-        collateral = self._symbols[begun["collateralAsset"]]
-        debt = self._symbols[begun["debtAsset"]]
         row = LiquidationRow(
             block=at.block,
             place=at.place,
             venue=self._venue.name,
             account=self._venue.number_of.get(confiscated["account"], -1),
             liquidator=at.agent,
-            collateral=collateral,
-            debt=debt,
-            repaid=begun["repaid"],
-            seized=begun["seized"],
+            collateral=self._symbols[begun["collateralAsset"]],
+            debt=self._symbols[begun["debtAsset"]],
+            repaid=begun.get("repaid", 0),
+            seized=begun.get("seized", 0),
             protocol_fee=0,
             repaid_usd=0,
             seized_usd=0,
@@ -102,8 +130,11 @@ class ModuleRows:
             feed_trades=(),
             thresholds_bps=self._venue.thresholds_bps,
         )
-        row.repaid_usd = self._usd(debt, row.repaid, row.prices)
-        row.seized_usd = self._usd(collateral, row.seized, row.prices)
+        row.repaid_usd = self._usd(row.debt, row.repaid, row.prices)
+        row.seized_usd = self._usd(row.collateral, row.seized, row.prices)
+        if "id" in begun:
+            self._auctions[begun["id"]] = len(self._trace.liquidations)
+            self._incentives.append((row, begun.get("incentive", 0)))
         return row
 
     def _usd(self, symbol: str, amount: int, prices: Sequence[int]) -> int:
@@ -111,17 +142,80 @@ class ModuleRows:
         worth: int = amount * prices[place] // self._units[place]
         return worth
 
-    def sold(self, trade: TradeRow) -> None:
-        """Takes in a forced trade of this market."""
+    # --- sales ---------------------------------------------------------------------------
+
+    def _sold(self, liquidation: int, at: At, paid: int, bought: int) -> SaleRow:
+        sale = SaleRow(liquidation, at.block, at.place, at.agent, paid, bought)
+        row = self._trace.liquidations[liquidation]
+        row.repaid += paid
+        row.seized += bought
+        self._trace.sales.append(sale)
+        self._sales.append(sale)
+        self._now.append(sale)
+        return sale
+
+    def _closed(self, fields: Mapping[str, Any], at: At) -> None:
+        liquidation = self._auctions.pop(fields["id"])
+        if "winner" not in fields:
+            row = self._trace.liquidations[liquidation]
+            self._returned.append(_Returned(row, fields["returnedScaled"]))
+            return
+        buyer = self._agents.get(fields["winner"], at.agent)
+        won = self._sold(liquidation, at._replace(agent=buyer), fields["bid"], fields["lot"])
+        self._unsold[buyer].append((won, won.bought))
+
+    def _brought(self, proceeds: int) -> None:
+        """Proceeds of this transaction's purchases, by what each bought."""
+        left, bought = proceeds, sum(sale.bought for sale in self._now)
+        for sale in self._now:
+            part = left * sale.bought // bought if bought else 0
+            sale.proceeds, left, bought = part, left - part, bought - sale.bought
+            self._trace.liquidations[sale.liquidation].proceeds += part
+
+    def traded(self, trade: TradeRow, agent: str) -> None:
+        """Takes in a forced trade of this market: of what was bought in the same transaction, or of
+        what its seller won before, the oldest first."""
+        if self._now:
+            for sale in self._now:
+                sale.trade = trade.id
+            return
+        unsold = self._unsold[agent]
+        amount, proceeds = trade.amount_in, trade.amount_out
+        while amount and unsold:
+            sale, left = unsold.popleft()
+            part = min(left, amount)
+            brought = proceeds * part // amount
+            sale.trade, sale.proceeds = trade.id, sale.proceeds + brought
+            self._trace.liquidations[sale.liquidation].proceeds += brought
+            amount, proceeds = amount - part, proceeds - brought
+            if part < left:
+                unsold.appendleft((sale, left - part))
+
+    # --- values --------------------------------------------------------------------------
 
     def close_block(self, states: Sequence[AssetState]) -> None:
-        """Values what the block took and sold, at its indexes and prices."""
-        for taken in self._to_value:
-            row = taken.row
-            for place, word in enumerate(taken.words):
+        """Values what the block took, sold and gave back, at its indexes and prices."""
+        for row, words in self._taken:
+            for place, word in enumerate(words):
                 claims = (word >> 128) * states[place].supply_index // RAY
                 debt = -(-(word & NO_CAP) * states[place].borrow_index // RAY)
                 price, unit = row.prices[place], self._units[place]
                 row.taken_usd += claims * price // unit
                 row.relieved_usd += debt * price // unit
-        self._to_value.clear()
+        prices = [state.price_wad for state in states]
+        for row, scaled in self._returned:
+            place = self._venue.assets.index(row.collateral)
+            back = scaled * states[place].supply_index // RAY
+            row.relieved_usd += self._usd(row.collateral, back, prices)
+        for row, incentive in self._incentives:
+            row.reward_usd += self._usd(row.debt, incentive, prices)
+        for sale in self._sales:
+            row = self._trace.liquidations[sale.liquidation]
+            sale.paid_usd = self._usd(row.debt, sale.paid, prices)
+            sale.bought_usd = self._usd(row.collateral, sale.bought, prices)
+            row.repaid_usd += sale.paid_usd
+            row.seized_usd += sale.bought_usd
+        self._taken.clear()
+        self._returned.clear()
+        self._incentives.clear()
+        self._sales.clear()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from harness.accounts import account
 from harness.contracts import WORD, Contract, Words
 from harness.engine.base import Engine, Receipt
-from harness.modules.deploy import deploy_module
+from harness.modules.deploy import configure_module, deploy_module
 from harness.modules.handle import ModuleHandle
 from harness.population import Position
 from harness.scenario import (
@@ -26,6 +26,7 @@ from harness.scenario import (
     LendingAsset,
     PooledLending,
     Scenario,
+    Trigger,
     base_units,
     rate_ray,
     usd_wad,
@@ -200,6 +201,8 @@ class PooledLendingVenue:
         if module is not None and isinstance(module.design, GrowingDiscount):
             discount = module.design.max_discount_bps
             self._most_bonus = discount / (BPS - discount)
+        elif module is not None:
+            self._most_bonus = 1.0
         self._claims: Floats = np.zeros((len(self.accounts), len(self.assets)))
         self._debts: Floats = np.zeros((len(self.accounts), len(self.assets)))
         self._valued: tuple[tuple[object, ...], tuple[Floats, Floats]] | None = None
@@ -214,6 +217,10 @@ class PooledLendingVenue:
     def origins(self) -> tuple[bytes, ...]:
         """The addresses under which this venue's forced trades are filed."""
         return (self.market.address,)
+
+    def token(self, symbol: str) -> Contract:
+        """A listed asset's token."""
+        return self._tokens[symbol]
 
     @property
     def people(self) -> tuple[bytes, ...]:
@@ -532,6 +539,16 @@ class PooledLendingVenue:
         return valued
 
 
+def participants(scenario: Scenario, venue: str) -> list[bytes]:
+    """Those whom a market's module may pay in claims."""
+    return [
+        account(spec.name, index).address
+        for spec in scenario.agents_of(Trigger)
+        if spec.venue == venue
+        for index in range(spec.count)
+    ]
+
+
 def deploy_pooled_lending(
     setup: Setup,
     spec: PooledLending,
@@ -601,7 +618,14 @@ def deploy_pooled_lending(
         for listing in spec.assets
     }
     if module is not None:
+        collaterals = [
+            (tokens[listing.symbol], decimals[listing.symbol])
+            for listing in spec.assets
+            if listing.liquidation_threshold_bps
+        ]
+        configure_module(setup, module, collaterals, admin=admin)
         suppliers.append(module.contract.address)
+        suppliers += participants(scenario, spec.name)
     places = [decimals[a.symbol] for a in spec.assets]
     return PooledLendingVenue(
         spec,

@@ -14,7 +14,17 @@ from harness.scenario.files import (
     scenario_names,
     with_price_file,
 )
-from harness.scenario.liquidation import FixedBonus, GrowingDiscount, LiquidationDesign
+from harness.scenario.liquidation import (
+    DutchAuctions,
+    EnglishAuctions,
+    ExponentialCurve,
+    FixedBonus,
+    GrowingDiscount,
+    LinearCurve,
+    LiquidationDesign,
+    PriceCurve,
+    StepCurve,
+)
 from harness.scenario.model import (
     BPS,
     PRICE_DECIMALS,
@@ -74,6 +84,7 @@ from harness.scenario.model import (
     rate_ray,
     usd_wad,
 )
+from harness.scenario.participants import Buyer, Trigger
 from harness.scenario.perps import (
     BasisTrader,
     FundingKeeper,
@@ -105,12 +116,16 @@ __all__ = [
     "BlockSpace",
     "Borrowers",
     "BoundedFeed",
+    "Buyer",
     "CappedFeed",
     "CheckedFeed",
     "Clock",
     "ConstantPrice",
     "Correlation",
     "DerivedFeed",
+    "DutchAuctions",
+    "EnglishAuctions",
+    "ExponentialCurve",
     "ExternalMarket",
     "Feed",
     "FixedBonus",
@@ -125,6 +140,7 @@ __all__ = [
     "Lending",
     "LendingAsset",
     "LeverageDistribution",
+    "LinearCurve",
     "LiquidationDesign",
     "Liquidator",
     "MarginCaller",
@@ -143,6 +159,7 @@ __all__ = [
     "PositionRow",
     "PositionTable",
     "Positions",
+    "PriceCurve",
     "PriceProcess",
     "ProductFeed",
     "PushFeed",
@@ -152,10 +169,12 @@ __all__ = [
     "SchedulePrice",
     "Shock",
     "SizeDistribution",
+    "StepCurve",
     "Stress",
     "StuckFeed",
     "TraderResponse",
     "Traders",
+    "Trigger",
     "VaultHedger",
     "Venue",
     "Withdrawal",

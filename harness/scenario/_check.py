@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from harness.errors import ScenarioError
+from harness.scenario._check_modules import check_modules
 from harness.scenario.model import (
     BPS,
     Arbitrageur,
@@ -56,6 +57,7 @@ def check(scenario: Scenario) -> tuple[str, ...]:
     warnings = list(_check_venues(scenario, symbols))
     warnings += _check_populations(scenario)
     _check_agents(scenario, symbols)
+    check_modules(scenario)
     return tuple(warnings)
 
 

@@ -107,3 +107,22 @@ class DutchAuctions(LiquidationDesign):
     limit_usd: _Usd = 100_000_000.0
     limit_per_collateral_usd: _Usd = 15_000_000.0
     dust_usd: _Usd = 5_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class EnglishAuctions(LiquidationDesign):
+    """Collateral is auctioned to the highest bidder (Maker in March 2020).
+
+    Lots of at most ``largest_lot`` tokens [lump], each for its debt and ``penalty_bps`` on top
+    [chop]. Every bid beats the last by ``bid_increase_bps`` [beg] and wins after
+    ``bid_duration_s`` [ttl]; once the whole is bid, lots asked for it fall by as much. Bidding
+    ends after ``auction_duration_s`` [tau]; an auction without a bid can be restarted. There is no
+    reserve price and no limit on what is in auction.
+    """
+
+    kind_name: ClassVar[str] = "english-auction"
+    largest_lot: Annotated[float, Range(0, 1e18, above=True)] = 50.0
+    penalty_bps: Annotated[int, Range(0, 50_000)] = 1300
+    bid_increase_bps: _Bps = 300
+    bid_duration_s: _Seconds = 600
+    auction_duration_s: _Seconds = 600

@@ -1,0 +1,189 @@
+"""What a module is doing after a block: its open sales, read from the chain in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+from harness.contracts import WORD
+from harness.engine.base import Engine, Receipt
+from harness.modules.handle import ModuleHandle
+from harness.protocols.pooled_lending import PooledLendingVenue
+from harness.scenario.liquidation import DutchAuctions, EnglishAuctions
+
+SIGN = 1 << 255
+
+
+class Item(NamedTuple):
+    """What is in an auction: account number (-1: not of this scenario), asset numbers."""
+
+    account: int
+    collateral: int
+    debt: int
+
+
+class DutchSale(NamedTuple):
+    """A running Dutch auction; base units, the price RAY of debt for a unit of collateral.
+
+    needs_reset: nothing can be bought before a reset
+    least_tab: what a purchase must leave to be raised, or clear
+    owed: debt it answers for, without the penalty
+    dirt_usd: its part of the throttle, WAD
+    scaled_claims, scaled_debt: what it holds and owes, as the market keeps it
+    """
+
+    number: int
+    item: Item
+    needs_reset: bool
+    price_ray: int
+    lot: int
+    tab: int
+    least_tab: int
+    owed: int
+    dirt_usd: int
+    scaled_claims: int
+    scaled_debt: int
+
+
+class EnglishSale(NamedTuple):
+    """A running English auction; base units, epoch seconds.
+
+    bidder: who leads, None before the first bid
+    bid_ends: when the bid wins, 0 before the first
+    ends: when bidding ends
+    owed: debt not paid by the bid; held: collateral, with what the lot leaves
+    """
+
+    number: int
+    item: Item
+    lot: int
+    tab: int
+    bid: int
+    bidder: bytes | None
+    bid_ends: int
+    ends: int
+    owed: int
+    held: int
+    scaled_claims: int
+    scaled_debt: int
+
+
+class Throttle(NamedTuple):
+    """Room for more auctions of a collateral: USD WAD; the penalty factor is in bps."""
+
+    limit: int
+    amount: int
+    room: int
+    penalty_bps: int
+
+
+class ModuleState:
+    """A module after the last block; what is read of it is read once a block, when asked for."""
+
+    def __init__(self, venue: PooledLendingVenue, module: ModuleHandle, engine: Engine) -> None:
+        self.handle = module
+        self._venue = venue
+        self._engine = engine
+        self._addresses = [venue.token(symbol).address for symbol in venue.assets]
+        self._asset_of = {address: place for place, address in enumerate(self._addresses)}
+        self._items: dict[int, Item] = {}
+
+    def update(self, receipts: Sequence[Receipt]) -> None:
+        """Moves on to the state after a block."""
+        for name in ("dutch_sales", "english_sales", "_throttles"):
+            self.__dict__.pop(name, None)
+        if not isinstance(self.handle.design, DutchAuctions | EnglishAuctions):
+            return
+        contract = self.handle.contract
+        for receipt in receipts:
+            for fields in contract.events(receipt.logs, "Kick"):
+                self._items[fields["id"]] = Item(
+                    self._venue.number_of.get(fields["account"], -1),
+                    self._asset_of[fields["collateralAsset"]],
+                    self._asset_of[fields["debtAsset"]],
+                )
+            for fields in contract.events(receipt.logs, "Closed"):
+                del self._items[fields["id"]]
+
+    def _words(self, function: str, *args: object) -> list[int]:
+        lens = self.handle.lens
+        data = self._engine.call(lens.address, lens.encode(function, *args))
+        return [
+            int.from_bytes(data[at : at + WORD], "big") for at in range(2 * WORD, len(data), WORD)
+        ]
+
+    @cached_property
+    def dutch_sales(self) -> list[DutchSale]:
+        """Running Dutch auctions by number."""
+        if not self._items:
+            return []
+        words = self._words("dutchSales", self.handle.contract.address)
+        rows = (words[at : at + 10] for at in range(0, len(words), 10))
+        sales = [DutchSale(row[0], self._items[row[0]], bool(row[1]), *row[2:]) for row in rows]
+        return sorted(sales)
+
+    @cached_property
+    def english_sales(self) -> list[EnglishSale]:
+        """Running English auctions by number."""
+        if not self._items:
+            return []
+        numbers = sorted(self._items)
+        words = self._words("englishSales", self.handle.contract.address, numbers)
+        sales = []
+        for place, number in enumerate(numbers):
+            lot, tab, bid, bidder, *rest = words[10 * place : 10 * place + 10]
+            leader = bidder.to_bytes(20, "big") if bidder else None
+            item = self._items[number]
+            sales.append(EnglishSale(number, item, lot, tab, bid, leader, *rest))
+        return sales
+
+    @property
+    def open_sales(self) -> Sequence[DutchSale | EnglishSale]:
+        """Running auctions, of whichever kind."""
+        if isinstance(self.handle.design, DutchAuctions):
+            return self.dutch_sales
+        return self.english_sales
+
+    @property
+    def throttle(self) -> list[Throttle]:
+        """The throttle of each asset of the market, in its order."""
+        return self._throttles[1]
+
+    @property
+    def total_limit(self) -> tuple[int, int]:
+        """Limit over all collateral and what is in auction, USD WAD."""
+        return self._throttles[0]
+
+    @cached_property
+    def _throttles(self) -> tuple[tuple[int, int], list[Throttle]]:
+        trigger = self.handle.trigger
+        if trigger is None:
+            raise ValueError(f"{self._venue.name} has no throttle")
+        words = self._words("throttle", trigger.address, self._addresses)
+        rows = [Throttle(*words[at : at + 4]) for at in range(2, len(words), 4)]
+        return (words[0], words[1]), rows
+
+    def shortfall(self, prices_wad: Sequence[int]) -> int:
+        """USD (WAD) by which what it owes exceeds what it holds against it, at these prices."""
+        design = self.handle.design
+        if isinstance(design, DutchAuctions):
+            return sum(
+                self._uncovered(sale.item, sale.owed, sale.lot, prices_wad)
+                for sale in self.dutch_sales
+            )
+        # what a bid does not pay is lost once it wins: the lot is the bidder's
+        return sum(
+            self._usd(sale.item.debt, sale.owed, prices_wad)
+            if sale.bidder
+            else self._uncovered(sale.item, sale.owed, sale.held, prices_wad)
+            for sale in self.english_sales
+        )
+
+    def _uncovered(self, item: Item, owed: int, held: int, prices_wad: Sequence[int]) -> int:
+        debt = self._usd(item.debt, owed, prices_wad)
+        return max(0, debt - self._usd(item.collateral, held, prices_wad))
+
+    def _usd(self, asset: int, amount: int, prices_wad: Sequence[int]) -> int:
+        worth: int = amount * prices_wad[asset] // 10 ** self._venue.decimals[asset]
+        return worth
