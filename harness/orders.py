@@ -20,6 +20,7 @@ EXCHANGE_GAS: Mapping[str, int] = {
     "call": 300_000,
     "end_call": 300_000,
     "accrue": 200_000,
+    "unwind": 300_000,
     "pay_in": 300_000,
     "reduce": 500_000,
     "trade_perp": 500_000,

@@ -40,6 +40,7 @@ from harness import __version__
 from harness.errors import HarnessError, ScenarioError
 from harness.metrics.losses import losses
 from harness.metrics.tree import cascade_edges
+from harness.protocols.perp_exchange import NO_EQUITY, PerpVenue
 from harness.protocols.pooled_lending import UNPRICED
 from harness.run import RunResult
 from harness.scenario import Scenario, dump_scenario
@@ -400,6 +401,10 @@ def _blocks(result: RunResult) -> pa.Table:
             columns.put(f"pool.{pool}.{name}", padded(b.reserves[pool][side] for b in run), "big")
     columns.put("background_bid", padded(b.background_bid for b in run), "int64")
     columns.put("waiting", padded(b.waiting for b in run), "int64")
+    for venue, exchange in result.world.exchanges.items():
+        for prefix, blocks in (("", run), ("twin.", twin)):
+            _venue_columns(columns, f"{prefix}venue.{venue}", blocks, venue, padded)
+        _exchange_columns(columns, f"exchange.{venue}", run, exchange, padded)
     for venue in run[0].venues:
         for prefix, blocks in (("", run), ("twin.", twin)):
             _venue_columns(columns, f"{prefix}venue.{venue}", blocks, venue, padded)
@@ -417,13 +422,33 @@ def _venue_columns(
     venue: str,
     padded: Callable[[Iterable[Any]], list[Any]],
 ) -> None:
+    states = [block.every_venue[venue] for block in blocks]
     for field in ("shortfall_market", "shortfall_liquidation", "shortfall_oracle", "bad_debt"):
-        values = padded(getattr(b.venues[venue], field) for b in blocks)
+        values = padded(getattr(state, field) for state in states)
         columns.put(f"{prefix}.{field}", values, "big")
     for field in ("unhealthy", "called"):
-        columns.put(
-            f"{prefix}.{field}", padded(getattr(b.venues[venue], field) for b in blocks), "int64"
-        )
+        columns.put(f"{prefix}.{field}", padded(getattr(state, field) for state in states), "int64")
+
+
+def _exchange_columns(
+    columns: _Columns,
+    prefix: str,
+    blocks: Sequence[BlockRow],
+    exchange: PerpVenue,
+    padded: Callable[[Iterable[Any]], list[Any]],
+) -> None:
+    states = [block.exchanges[exchange.name] for block in blocks]
+    for place, symbol in enumerate(exchange.markets):
+        for field in ("index_wad", "mark_wad", "long_size", "short_size", "funding_rate_wad"):
+            values = padded(getattr(state.states[place], field) for state in states)
+            columns.put(f"{prefix}.{symbol}.{field}", values, "big")
+    for field in ("cash", "insurance", "vault_cash", "fees", "deficit"):
+        values = padded(getattr(state.books, field) for state in states)
+        columns.put(f"{prefix}.{field}", values, "big")
+    columns.put(f"{prefix}.insurance_equity", padded(s.insurance_equity for s in states), "big")
+    equities = (s.books.vault_equity for s in states)
+    known = (equity if equity != NO_EQUITY else None for equity in equities)
+    columns.put(f"{prefix}.vault_equity", padded(known), "big")
 
 
 def _transactions(result: RunResult) -> pa.Table:

@@ -271,7 +271,7 @@ def _summary(
         "cascade": figures.cascade(main, twin),
         "margin_calls": figures.margin_calls(main),
         "solvency": figures.solvency(main, world),
-        "exchanges": exchanges(main, world),
+        "exchanges": exchanges(main, world, scenario),
         "contagion": None,
         "checks": {"invariants": dict(main.invariants), "vacuous": reason is not None},
         "exact": figures.exact(main, world, scenario),

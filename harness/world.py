@@ -38,6 +38,7 @@ from harness.scenario import (
     BoundedFeed,
     CappedFeed,
     FundingKeeper,
+    FundUnwinder,
     Governor,
     Guardian,
     InventoryLiquidator,
@@ -580,7 +581,14 @@ def _participants(scenario: Scenario, venue: str) -> list[bytes]:
     ]
 
 
-_EXCHANGE_AGENTS = (PerpLiquidator, MarginCaller, FundingKeeper, VaultHedger, BasisTrader)
+_EXCHANGE_AGENTS = (
+    PerpLiquidator,
+    MarginCaller,
+    FundingKeeper,
+    FundUnwinder,
+    VaultHedger,
+    BasisTrader,
+)
 
 
 def _fund_exchange_agents(

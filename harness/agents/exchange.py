@@ -13,8 +13,10 @@ from harness.exchange_view import ExchangeState
 from harness.orders import DECLARED_GAS, Order
 from harness.protocols.perp_exchange import PerpQuote
 from harness.scenario import (
+    WAD,
     BasisTrader,
     FundingKeeper,
+    FundUnwinder,
     MarginCaller,
     PerpLiquidator,
     VaultHedger,
@@ -138,11 +140,45 @@ class FundingKeeperAgent:
         ]
 
 
+class FundUnwinderAgent:
+    """Closes the insurance fund's positions step by step."""
+
+    def __init__(self, spec: FundUnwinder, index: int, context: Context) -> None:
+        self.name = spec.name
+        self.venue = spec.venue
+        self._spec = spec
+        self._outages = OutageClock(spec.outages, context, self.name)
+        sender = account(spec.name, index).address
+        self._maker = OrderMaker(context, self.name, sender, spec.bid, spec.latency_blocks)
+        self._most = usd_wad(spec.most_usd)
+
+    def act(self, view: View) -> list[Order]:
+        """An order for each market in which the fund has a position."""
+        state = view.exchanges[self._spec.venue]
+        venue, fund = state.venue, state.venue.insurance_number
+        if self._outages.out(view) or not venue.has_positions(fund):
+            return []
+        orders = []
+        for number, symbol in enumerate(venue.markets):
+            size = abs(venue.size(fund, number))
+            if (self.name, symbol) in view.mempool:
+                orders += self._maker.raised(view, symbol)
+            elif size:
+                worth = size * view.external_wad(symbol) // WAD
+                if self._most and worth > self._most:
+                    size = size * self._most // worth
+                data = venue.exchange.encode("unwind", number, size)
+                to = venue.exchange.address
+                orders.append(self._maker.order(view, "unwind", symbol, to, data))
+        return orders
+
+
 #: How each kind of agent of an exchange is made, by the class in the scenario.
 EXCHANGE_AGENTS: Mapping[type[Any], Callable[[Any, int, Context], Agent]] = {
     PerpLiquidator: PerpLiquidatorAgent,
     MarginCaller: MarginCallerAgent,
     FundingKeeper: FundingKeeperAgent,
+    FundUnwinder: FundUnwinderAgent,
     VaultHedger: VaultHedgerAgent,
     BasisTrader: BasisTraderAgent,
 }

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.exchange_view import settlement_prices
+from harness.metrics.losses import loss_by_role, losses
 from harness.protocols.perp_exchange import NO_EQUITY, PerpVenue
-from harness.scenario import BPS, PRICE_UNIT, WAD
+from harness.scenario import BPS, PRICE_UNIT, WAD, Scenario
 from harness.testing.perp_invariants import perp_worth
 from harness.trace import BlockRow, ExchangeBlock, Trace
 from harness.world import World
@@ -127,10 +128,24 @@ class PerpTerms:
 # --- figures --------------------------------------------------------------------------------
 
 
-def exchanges(run: Trace, world: World) -> dict[str, Any]:
+class _Pass(NamedTuple):
+    scenario: Scenario
+    world: World
+    run: Trace
+
+
+def exchanges(run: Trace, world: World, scenario: Scenario) -> dict[str, Any]:
     """What happened on each exchange: calls and how they ended, liquidations by how much they
-    closed, the insurance fund's path, who paid for losses, and fees and funding."""
-    return {name: _exchange(run, world, name) for name in world.exchanges}
+    closed, the insurance fund's path, who paid for losses, fees and funding, and what each role
+    gained: tokens at the last outside prices, and what is unrealised."""
+    if not world.exchanges:
+        return {}
+    gains = loss_by_role(losses(_Pass(scenario, world, run)))
+    figures = {}
+    for name in world.exchanges:
+        by_role = {role: amount / WAD for (venue, role), amount in gains.items() if venue == name}
+        figures[name] = {**_exchange(run, world, name), "pnl_usd": by_role}
+    return figures
 
 
 def _exchange(run: Trace, world: World, name: str) -> dict[str, Any]:

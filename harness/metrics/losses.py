@@ -5,8 +5,9 @@ of a token add up to zero. A row is what a role has at the end less what it had 
 wallets and fee deposits, its claims on markets and its debts to them. A market's own part is its
 reserves less its deficit; a deficit is carried by the reserves as far as they go, and by suppliers
 beyond. Debts that collateral does not cover at the end are a loss of suppliers, too, which no token
-shows yet: two rows without an asset, in USD. Of an exchange the ledger has what left or entered
-the traders' wallets and what the exchange and its vault hold together, not each account's margin.
+shows yet: two rows without an asset, in USD. Of an exchange the rows are claims on it, and without
+an asset, in USD, unrealised profits, which add up to zero with what rounding leaves (`exchange
+dust`).
 
 USD are WAD at the outside prices of the last block: transfers of value, not the fall of prices on
 what everybody held, which is the same with every distribution. Rounding has a row of its own.
@@ -16,11 +17,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from harness.accounts import account
-from harness.run import RunResult
-from harness.scenario import PRICE_UNIT, WAD, Arbitrageur, Liquidator
+from harness.metrics.exchange_ledger import DUST, claim_changes, exchange_roles, unpaid_changes
+from harness.scenario import PRICE_UNIT, WAD, Arbitrageur, Liquidator, Scenario
+from harness.trace import Trace
 from harness.wallets import Wallets
 from harness.world import ADMIN, COLLECTOR, USD, World
 
@@ -31,6 +33,19 @@ Role = tuple[str, str]
 Sums = defaultdict[tuple[str, str, str], int]
 
 BORROWERS, SUPPLIERS, RESERVES = "borrowers", "suppliers", "market reserves"
+
+
+class Played(Protocol):
+    """What a ledger is made from: a scenario, its world, and the trace of a run."""
+
+    @property
+    def scenario(self) -> Scenario: ...
+
+    @property
+    def world(self) -> World: ...
+
+    @property
+    def run(self) -> Trace: ...
 
 
 class LossRow(NamedTuple):
@@ -47,7 +62,7 @@ class LossRow(NamedTuple):
     usd: int
 
 
-def losses(result: RunResult) -> list[LossRow]:
+def losses(result: Played) -> list[LossRow]:
     """The ledger of a run; of each asset, amounts and USD add up to zero."""
     world, trace = result.world, result.run
     opening, closing = trace.opening_wallets, trace.closing_wallets
@@ -72,16 +87,28 @@ def losses(result: RunResult) -> list[LossRow]:
             uncovered = state.shortfall_market
             rows.append(LossRow(name, BORROWERS, "", uncovered, uncovered))
             rows.append(LossRow(name, SUPPLIERS, "", -uncovered, -uncovered))
+    return rows + _unpaid(result)
+
+
+def _unpaid(result: Played) -> list[LossRow]:
+    """Unrealised profits on exchanges, in USD WAD; the rest of rounding is dust, too."""
+    rows, roles = [], _roles(result)
+    for name, venue in result.world.exchanges.items():
+        changes = unpaid_changes(result.run, venue, roles)
+        usd = {role: _usd_down(result, venue.settlement, n) for role, n in changes.items()}
+        if usd:
+            usd[DUST] -= sum(usd.values())
+        rows += [LossRow(name, role, "", amount, amount) for role, amount in usd.items() if amount]
     return rows
 
 
-def _usd_down(result: RunResult, asset: str, amount: int) -> int:
+def _usd_down(result: Played, asset: str, amount: int) -> int:
     external = result.run.blocks[-1].external
     price = PRICE_UNIT if asset == USD else external[asset]
     return amount * price * (WAD // PRICE_UNIT) // result.world.units[asset]
 
 
-def _roles(result: RunResult) -> dict[bytes, Role]:
+def _roles(result: Played) -> dict[bytes, Role]:
     """Whose an address is, by venue and role."""
     world, scenario = result.world, result.scenario
     roles: dict[bytes, Role] = {COLLECTOR: ("", "block builders"), ADMIN: ("", "stewards")}
@@ -89,12 +116,8 @@ def _roles(result: RunResult) -> dict[bytes, Role]:
         roles.update(dict.fromkeys(venue.suppliers, (name, SUPPLIERS)))
         for owner in venue.accounts:
             roles.setdefault(owner, (name, BORROWERS))
-    for name, exchange in world.exchanges.items():
-        for trader in exchange.traders:
-            roles.setdefault(trader.owner, (name, "traders"))
-        roles[exchange.provider] = (name, SUPPLIERS)
-        for held in (exchange.exchange, exchange.vault):
-            roles[held.address] = (name, "margin and funds")
+    for exchange in world.exchanges.values():
+        roles.update(exchange_roles(exchange))
     for name, pool in world.pools.items():
         roles[pool.contract.address] = (name, "pool liquidity")
     for symbol, market in world.externals.items():
@@ -106,6 +129,8 @@ def _roles(result: RunResult) -> dict[bytes, Role]:
             role = ("" if spec.further_venues else spec.venue, "liquidators")
         elif isinstance(spec, Arbitrageur):
             role = (spec.pool, "arbitrageurs")
+        elif getattr(spec, "venue", "") in world.exchanges:
+            role = (getattr(spec, "venue", ""), spec.name)
         for index in range(spec.count):
             roles.setdefault(account(spec.name, index).address, role)
     return roles
@@ -113,7 +138,7 @@ def _roles(result: RunResult) -> dict[bytes, Role]:
 
 def _add_wallets(
     sums: Sums,
-    result: RunResult,
+    result: Played,
     opening: Wallets,
     closing: Wallets,
     markets: dict[bytes, str],
@@ -144,8 +169,12 @@ def _halves(words: Sequence[int]) -> list[int]:
     return [(word >> 128) - (word & _HALF) for word in words]
 
 
-def _add_positions(sums: Sums, result: RunResult, opening: Wallets, closing: Wallets) -> None:
+def _add_positions(sums: Sums, result: Played, opening: Wallets, closing: Wallets) -> None:
     world, trace = result.world, result.run
+    roles = _roles(result)
+    for exchange in world.exchanges.values():
+        for (name, role), asset, change in claim_changes(trace, exchange, roles):
+            sums[name, role, asset] += change
     for name, venue in world.venues.items():
         width = len(venue.assets)
         for role, before, after in (
@@ -158,7 +187,7 @@ def _add_positions(sums: Sums, result: RunResult, opening: Wallets, closing: Wal
                 sums[name, RESERVES, asset] -= change
 
 
-def _share_market_losses(sums: Sums, result: RunResult) -> None:
+def _share_market_losses(sums: Sums, result: Played) -> None:
     """A market's own part falls by its deficit: suppliers carry what its reserves do not."""
     for name, state in result.run.blocks[-1].venues.items():
         for asset, books in zip(_assets(result.world, name), state.states, strict=True):

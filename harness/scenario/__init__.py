@@ -88,6 +88,7 @@ from harness.scenario.participants import Buyer, Trigger
 from harness.scenario.perps import (
     BasisTrader,
     FundingKeeper,
+    FundUnwinder,
     LeverageDistribution,
     MarginCaller,
     MarginTier,
@@ -129,6 +130,7 @@ __all__ = [
     "ExternalMarket",
     "Feed",
     "FixedBonus",
+    "FundUnwinder",
     "FundingKeeper",
     "Governor",
     "GrowingDiscount",

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.errors import ScenarioError
 from harness.scenario._check_modules import check_modules
+from harness.scenario._check_perps import check_exchanges
 from harness.scenario.model import (
     BPS,
     Arbitrageur,
@@ -58,6 +59,7 @@ def check(scenario: Scenario) -> tuple[str, ...]:
     warnings += _check_populations(scenario)
     _check_agents(scenario, symbols)
     check_modules(scenario)
+    warnings += check_exchanges(scenario)
     return tuple(warnings)
 
 

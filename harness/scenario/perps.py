@@ -268,6 +268,22 @@ class FundingKeeper(Agent):
 
 
 @dataclass(frozen=True, slots=True)
+class FundUnwinder(Agent):
+    """Closes positions that the insurance fund took over, at most ``most_usd`` of a market in a
+    block (0: all at once)."""
+
+    kind_name: ClassVar[str] = "fund-unwinder"
+    name: Name
+    venue: Name
+    most_usd: Usd = 100_000.0
+    count: Annotated[int, Range(1, 1)] = 1
+    latency_blocks: Blocks = 0
+    fee_deposit: Amount = 10.0
+    bid: Bid = Bid()
+    outages: Outages = Outages()
+
+
+@dataclass(frozen=True, slots=True)
 class VaultHedger(Agent):
     """Holds spot against what the vault owes its traders, and so is neutral together with it.
 
@@ -321,6 +337,7 @@ class BasisTrader(Agent):
 
 __all__ = [
     "BasisTrader",
+    "FundUnwinder",
     "FundingKeeper",
     "LeverageDistribution",
     "MarginCaller",
