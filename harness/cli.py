@@ -143,7 +143,9 @@ def build_parser() -> argparse.ArgumentParser:
         "harness audit market.toml --set audit.appetite_bps=5",
     )
     auditing.add_argument("scenario", help="a name from `harness list scenarios`, or a TOML file")
-    auditing.add_argument("--format", default="md,json", metavar="md,json", help="what to write")
+    auditing.add_argument(
+        "--format", default="html,json", metavar="html,md,json", help="what to write"
+    )
     auditing.add_argument(
         "--executor", default="local", metavar="local|dask:ADDRESS", help="where runs go"
     )

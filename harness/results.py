@@ -99,7 +99,7 @@ class RunDirectory:
             "harness": __version__,
             "python": platform.python_version(),
             "platform": platform.platform(),
-            "packages": _versions(),
+            "packages": versions(),
         }
         self._made = [folder for folder in (path, *path.parents) if not folder.exists()]
         _make_room(path)
@@ -255,7 +255,8 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Installed versions of what figures depend on, by package."""
     found = {}
     for name in _PACKAGES:
         try:

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import argparse
 import json
+import platform
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from harness import __version__
 from harness.audit.draws import stresses
 from harness.audit.markdown import markdown, summary
 from harness.audit.result import AuditResult
 from harness.audit.verdict import audit
 from harness.errors import ScenarioError
 from harness.experiments.pool import choose_workers
-from harness.results import SCENARIO, command_line, make_folder, write_json
+from harness.report.audit import render_audit
+from harness.results import SCENARIO, command_line, make_folder, versions, write_json
 from harness.run import set_up
 from harness.scenario import Scenario, dump_scenario, load_scenario
 from harness.terminal import ProgressBar, columns
 
 __all__ = ["FORMATS", "run_audit"]
 
-FORMATS = ("md", "json")
+FORMATS = ("html", "md", "json")
 _NAMES = {"html": "audit.html", "md": "audit.md", "json": "audit.json"}
 
 
@@ -85,12 +88,25 @@ def _write(
     command: str,
 ) -> None:
     """The scenario from which runs are repeated, and what was asked for."""
+    manifest = {
+        "command": command,
+        "scenario": result.scenario.name,
+        "seed": result.seed,
+        "engine": result.engine,
+        "runs": result.runs,
+        "harness": __version__,
+        "python": platform.python_version(),
+        "packages": ", ".join(f"{name} {version}" for name, version in versions().items()),
+    }
     (path / SCENARIO).write_text(dump_scenario(result.scenario), "utf-8")
     if result.suggestion is not None:
         suggested = dump_scenario(result.suggestion.scenario)
         (path / "suggested.toml").write_text(suggested, "utf-8")
     if "json" in formats:
-        write_json(path / _NAMES["json"], {**content, "command": command})
+        write_json(path / _NAMES["json"], {**content, "manifest": manifest})
+    if "html" in formats:
+        page = render_audit(result, path / SCENARIO, manifest)
+        (path / _NAMES["html"]).write_text(page, "utf-8")
     if "md" in formats:
         text = markdown(result, path / SCENARIO)
         (path / _NAMES["md"]).write_text(text, "utf-8")

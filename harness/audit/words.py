@@ -59,14 +59,14 @@ def bps(share: float | None) -> str:
     """A share of what is supplied in bps; an infinite one could not be run."""
     if share is None or not math.isfinite(share):
         return "not run"
-    return f"{share * BPS:,.2f} bps"
+    return f"{share * BPS:,.{2 if share * BPS < 100 else 0}f} bps"
 
 
 def appetite(result: AuditResult) -> str:
     """The risk appetite in a clause."""
     wanted = result.scenario.audit
     return (
-        f"expected shortfall at {percent(wanted.level, 2).rstrip('0').rstrip('.').rstrip('%')}% of "
+        f"expected shortfall at {wanted.level * 100:g}% of "
         f"at most {wanted.appetite_bps:g} bps of what is supplied, in every class of crises"
     )
 
@@ -128,7 +128,8 @@ def class_meaning(found: ClassResult) -> str:
     named = ", ".join(stress.assets)
     least, mean = percent(1 - math.exp(-stress.threshold)), percent(stress.mean_excess)
     if stress.kind == "downturn":
-        return f"{named} fall together by {least} or more; log excess {mean} in the mean"
+        fall = "fall together" if len(stress.assets) > 1 else "falls"
+        return f"{named} {fall} by {least} or more; log excess {mean} in the mean"
     way = {"down": "down", "up": "up", "either": "up or down"}[stress.direction]
     one = f"one of {named}" if len(stress.assets) > 1 else named
     return f"{one} leaves its reference {way} by {least} or more; log excess {mean} in the mean"

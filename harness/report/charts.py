@@ -211,7 +211,7 @@ class TimeChart:
         parts: list[Markup | None] = [*self._grid(scale, bottom)]
         parts.append(self._drawing(scale, stacks))
         parts += [self._lane(place, lane) for place, lane in enumerate(self.lanes)]
-        drawn = _svg(
+        drawn = drawing(
             self.identity, self.title, self.description, bottom + 24, *parts, class_="over-time"
         )
         return element("div", drawn, class_="plot")
@@ -418,7 +418,7 @@ def bar_chart(
             parts.append(text)
             y += thick + 3
         y += 8
-    drawn = _svg(identity, title, description, max(y - 8, 1), *parts, class_="bars")
+    drawn = drawing(identity, title, description, max(y - 8, 1), *parts, class_="bars")
     return element("div", drawn, class_="plot" if labels_beside else "plot wide")
 
 
@@ -443,9 +443,10 @@ def definitions() -> Markup:
     )
 
 
-def _svg(
+def drawing(
     identity: str, title: str, description: str, height: float, *parts: Markup | None, class_: str
 ) -> Markup:
+    """An SVG as wide as its place, with its title and description for those who do not see it."""
     return element(
         "svg",
         element("title", title, id=f"{identity}-title"),

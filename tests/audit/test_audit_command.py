@@ -16,7 +16,16 @@ QUICK = ("--set", "audit.steps=1", "--set", "audit.health=[1.0]", "--set", "audi
 def test_a_failed_audit_gates_a_deployment(tmp_path, capsys):
     unsafe = "venue.market.asset.ETH.liquidation_bonus_bps=4000"
     out = tmp_path / "found"
-    command = ["audit", str(MARKET), "--out", str(out), "--workers", "1", "--format", "md,json"]
+    command = [
+        "audit",
+        str(MARKET),
+        "--out",
+        str(out),
+        "--workers",
+        "1",
+        "--format",
+        "html,md,json",
+    ]
     assert main([*command, "--set", unsafe, *QUICK]) == 1
     printed = capsys.readouterr()
     assert "FAIL" in printed.out
@@ -39,7 +48,7 @@ def test_a_failed_audit_gates_a_deployment(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--format", "pdf"], "--format = 'pdf': some of md,json"),
+        (["--format", "pdf"], "--format = 'pdf': some of html,md,json"),
         (["--set", "audit.level=1"], "audit.level = 1: "),
         (["--set", "audit.appetite_bps=-1"], "audit.appetite_bps = -1: "),
         (["--set", "audit.stress=[{name='x', kind='downturn', assets=['BTC']}]"], "'BTC'"),
