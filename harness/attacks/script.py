@@ -16,6 +16,9 @@ __all__ = ["Attack", "Check", "Measure", "Parameters", "Script", "with_settings"
 #: name), the venues' insolvency (one venue's with its name)
 Measure = Literal["profit", "loss", "insolvency"]
 
+#: of a parameter; a token's supply fits 112 bits with it
+_LARGEST = 10**15
+
 Script = Callable[[Stage, Any], Generator[int | None, None, None]]
 
 
@@ -123,6 +126,7 @@ def _typed(name: str, text: str, default: Any) -> Any:
     allowed, phrase = kinds[type(default)]
     if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
         raise ScenarioError(name, value, phrase)
-    if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
-        raise ScenarioError(name, value, f"{phrase}, 0 or more")
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if number and not 0 <= value <= _LARGEST:
+        raise ScenarioError(name, value, f"{phrase}, from 0 to {_LARGEST:.0e}")
     return type(default)(value)

@@ -6,6 +6,9 @@
     assert_contained(result, between=["aave"], within=10)
     assert_digest(result, "0x...")
 
+    result = play(load_attack("spot-oracle", ["remedied=true"]))
+    assert_unprofitable(result)
+
 Each says on failure in which block and with which account it began, and the command that runs the
 same again. None passes on a run that proves nothing (`VacuousRun`), unless ``allow_vacuous`` is
 set, nor on one that broke an invariant.
@@ -21,6 +24,7 @@ from datetime import UTC, datetime
 from itertools import zip_longest
 from pathlib import Path
 
+from harness.attacks import AttackResult
 from harness.engine import ENGINES, default_engine, default_engine_name
 from harness.engine.base import Block, Transaction
 from harness.errors import ScenarioError, VacuousRun
@@ -35,6 +39,7 @@ __all__ = [
     "assert_digest",
     "assert_no_bad_debt",
     "assert_solvent",
+    "assert_unprofitable",
     "replay_command",
 ]
 
@@ -149,6 +154,42 @@ def assert_digest(
     raise AssertionError("\n".join(lines))
 
 
+def assert_unprofitable(result: AttackResult, within_usd: float = 0) -> None:
+    """The attackers are better off by at most so many USD, at outside prices, fees deducted.
+
+    On failure the step after which they first were is named.
+
+    Raises:
+        AssertionError: they gained more, or everybody's books do not balance.
+        VacuousRun: they did nothing, or what stopped them is not the guard that should.
+
+    """
+    __tracebackhide__ = True
+    attack = result.attack
+    words = [f"{name}={value}" for name, value in vars(attack.parameters).items()]
+    options = " ".join(f"--set {shlex.quote(_toml(word))}" for word in words)
+    repeat = f"  repeat: harness attack {attack.name} {options} --engine {result.engine}"
+    for name, problem in result.books.items():
+        if problem is not None:
+            raise AssertionError(f"the attack broke {name}: {problem}\n{repeat}")
+    if result.profit_usd > within_usd:
+        text = f"the attackers of {attack.name} gain ${result.profit_usd:,.2f}, "
+        lines = [f"{text}${within_usd:,.2f} allowed"]
+        for step in result.steps:
+            if step.profit_usd > within_usd:
+                lines.append(f"  first: block {step.block}, {step.actor}: {step.label}")
+                break
+        raise AssertionError("\n".join([*lines, repeat]))
+    if not any(step.role == "attacker" for step in result.steps):
+        raise VacuousRun(f"nobody attacked, so that nothing is proved ({repeat.strip()})")
+    if not result.named_guard:
+        stopped = result.guard or "nothing"
+        raise VacuousRun(
+            f"{stopped} stopped the attack, not {attack.stopped_by}, so that the remedy is not "
+            f"proved ({repeat.strip()})"
+        )
+
+
 # --- what is said on failure --------------------------------------------------------------------
 
 
@@ -162,6 +203,12 @@ def replay_command(result: RunResult) -> str:
     if result.engine != default_engine_name() and result.engine in ENGINES:
         words += ["--engine", result.engine]
     return f"harness run {_origin(result.scenario)} {shlex.join(words)}"
+
+
+def _toml(setting: str) -> str:
+    """A setting with its booleans as TOML has them."""
+    name, _, value = setting.partition("=")
+    return f"{name}={value.lower() if value in ('True', 'False') else value}"
 
 
 def _origin(scenario: Scenario) -> str:

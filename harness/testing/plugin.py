@@ -10,6 +10,9 @@ Installed with the package; pytest finds it by itself.
     def test_every_seed_and_shock(result):
         assert_no_bad_debt(result)
 
+    def test_no_flash_loan_pays(attack_run):
+        assert_unprofitable(attack_run("spot-oracle", remedied=True))
+
     def test_one_market_by_hand(market):
         market.supply("alice", "ETH", 10 * 10**18)
 
@@ -36,6 +39,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from harness.attacks import AttackResult
     from harness.engine import Engine
     from harness.population import Position
     from harness.protocols.base import LendingAdapter
@@ -47,6 +51,7 @@ if TYPE_CHECKING:
     MakeAdapter = Callable[[], LendingAdapter]
     ScenarioRun = Callable[..., RunResult]
     OpenWorld = Callable[..., ScenarioWorld]
+    AttackRun = Callable[..., AttackResult]
 
 
 @dataclass(frozen=True)
@@ -269,6 +274,37 @@ def scenario_run(harness_chains: Chains, harness_seed: int) -> ScenarioRun:
         return finished[key]
 
     return run_once
+
+
+@pytest.fixture(scope="session")
+def attack_run(harness_chains: Chains, harness_seed: int) -> AttackRun:
+    """``attack_run(NAME or FILE or Attack, *settings, seed=N, remedied=False)``.
+
+    The finished attack; the same call gives the same object, so a session plays it once.
+    """
+    from harness.attacks import Attack, load_attack, play, with_settings
+
+    finished: dict[tuple[Any, ...], AttackResult] = {}
+
+    def play_once(
+        attack: str | Attack, *settings: str, seed: int | None = None, remedied: bool = False
+    ) -> AttackResult:
+        chosen = harness_seed if seed is None else seed
+        words = (f"remedied={str(remedied).lower()}", *settings)
+        key = (attack if isinstance(attack, str) else id(attack), words, chosen)
+        if key not in finished:
+            if isinstance(attack, str):
+                loaded = load_attack(attack, words)
+            else:
+                loaded = with_settings(attack, words)
+            opened = harness_chains.fresh()
+            try:
+                finished[key] = play(loaded, opened, chosen)
+            finally:
+                opened.close()
+        return finished[key]
+
+    return play_once
 
 
 @pytest.fixture
