@@ -126,7 +126,7 @@ def _typed(name: str, text: str, default: Any) -> Any:
     allowed, phrase = kinds[type(default)]
     if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
         raise ScenarioError(name, value, phrase)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if number and not 0 <= value <= _LARGEST:
+    amount: Any = value
+    if type(default) in (int, float) and not 0 <= amount <= _LARGEST:
         raise ScenarioError(name, value, f"{phrase}, from 0 to {_LARGEST:.0e}")
     return type(default)(value)
