@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.cuts import CHANNELS, Channel, Link
-from harness.scenario import Liquidator, Scenario
+from harness.scenario import Lender, Liquidator, Scenario
 from harness.world import World
 
 
@@ -37,3 +37,13 @@ def _links(scenario: Scenario, world: World) -> Iterator[tuple[str, Channel]]:
     for spec in scenario.agents_of(Liquidator):
         if spec.further_venues:
             yield from ((venue, "liquidator") for venue in spec.serves)
+    for lender in scenario.agents_of(Lender):
+        if len(lender.venues) > 1:
+            yield from ((venue, "lender") for venue in lender.venues)
+    places: dict[bytes, list[tuple[str, bool]]] = {}
+    for name, venue in world.venues.items():
+        for owner, position in zip(venue.accounts, venue.positions, strict=True):
+            places.setdefault(owner, []).append((name, position.action == "move"))
+    for held in places.values():
+        if len(held) > 1 and any(moves for _, moves in held):
+            yield from ((name, "holder") for name, _ in held)

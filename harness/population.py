@@ -38,7 +38,7 @@ from harness.scenario.model import (
 __all__ = ["Position", "build_population", "dropped"]
 
 Array = NDArray[np.float64]
-Action = Literal["top-up", "deleverage", "nothing"]
+Action = Literal["top-up", "deleverage", "move", "nothing"]
 
 _NANO = 10**9
 _LEAST_HEALTH = 1 + 1e-6
@@ -61,6 +61,7 @@ class Position:
         call_health_factor: WAD.
         target_health_factor: WAD; what a top-up or a sale aims at.
         cash: (symbol, base units) it has beside the position, for a top-up.
+        holder: name of the accounts it belongs to, those of its own population if empty.
     """
 
     population: str
@@ -74,6 +75,7 @@ class Position:
     call_health_factor: int
     target_health_factor: int
     cash: tuple[tuple[str, int], ...]
+    holder: str = ""
 
 
 def build_population(
@@ -270,13 +272,17 @@ def _position(
         call_health_factor=base_units(response.call_health_factor, 18),
         target_health_factor=base_units(response.target_health_factor, 18),
         cash=_cash(scenario, response, action, supplied, borrowed, prices),
+        holder=population.holders,
     )
 
 
 def _action(response: Response, lot: int) -> Action:
     if lot < response.top_up_bps:
         return "top-up"
-    return "deleverage" if lot < response.top_up_bps + response.deleverage_bps else "nothing"
+    if lot < response.top_up_bps + response.deleverage_bps:
+        return "deleverage"
+    moves = response.top_up_bps + response.deleverage_bps + response.move_bps
+    return "move" if lot < moves else "nothing"
 
 
 def _cash(

@@ -24,7 +24,9 @@ from harness.agents import (
 from harness.agents.auctions import participant
 from harness.agents.borrower import BORROWERS
 from harness.agents.exchange import EXCHANGE_AGENTS
+from harness.agents.holder import HOLDERS, HolderAgent
 from harness.agents.keeper import TopTransaction
+from harness.agents.lender import LenderAgent
 from harness.agents.trader import TRADERS
 from harness.books import Books
 from harness.builder import (
@@ -50,6 +52,7 @@ from harness.scenario import (
     Governor,
     Guardian,
     InventoryLiquidator,
+    Lender,
     Liquidator,
     PoolTwapFeed,
     PushFeed,
@@ -167,6 +170,8 @@ def build_agents(context: Context) -> list[Agent]:
                 agents.append(InventoryLiquidatorAgent(spec, index, context))
             elif isinstance(spec, Arbitrageur):
                 agents.append(ArbitrageurAgent(spec, index, context))
+            elif isinstance(spec, Lender):
+                agents += [LenderAgent(spec, venue, index, context) for venue in spec.venues]
             elif isinstance(spec, Guardian):
                 agents.append(GuardianAgent(spec, context))
             elif isinstance(spec, Governor):
@@ -183,7 +188,12 @@ def build_agents(context: Context) -> list[Agent]:
     agents += [
         BorrowerAgent(venue.name, context)
         for venue in context.world.venues.values()
-        if any(position.action != "nothing" for position in venue.positions)
+        if any(position.action in ("top-up", "deleverage") for position in venue.positions)
+    ]
+    agents += [
+        HolderAgent(venue.name, context)
+        for venue in context.world.venues.values()
+        if any(position.action == "move" for position in venue.positions)
     ]
     agents += [
         TraderAgent(venue.name, context)
@@ -250,6 +260,9 @@ def _note_answers(view: View, chosen: Selection, receipts: Sequence[Receipt]) ->
     for order, receipt in zip(chosen.included, receipts[-last:] if last else [], strict=True):
         if receipt.status and order.agent.startswith(BORROWERS):
             venue = order.agent.removeprefix(BORROWERS)
+            view.venues[venue].calls.answered(int(order.key), order.action)
+        elif receipt.status and order.agent.startswith(HOLDERS) and order.action == "top_up":
+            venue = order.agent.removeprefix(HOLDERS)
             view.venues[venue].calls.answered(int(order.key), order.action)
         elif receipt.status and order.agent.startswith(TRADERS):
             venue = order.agent.removeprefix(TRADERS)

@@ -259,6 +259,10 @@ class VenueState:
         collateral = spare(quote.collateral, words[quote.collateral] >> 128)
         return min(repay, debt, collateral * quote.max_repay // quote.seized)
 
+    def balances_of(self, owner: bytes) -> list[int]:
+        """Anybody's exact balances (claims << 128 | debt), by asset."""
+        return self.venue.words_of(self._engine, [owner])
+
     def holdings(self, number: int) -> list[Holding]:
         """An account's position, valued at the market's prices."""
         return self.venue.holdings(number, self.states, self.oracle_prices)

@@ -43,6 +43,7 @@ from harness.scenario import (
     Guardian,
     InventoryLiquidator,
     IsolatedLending,
+    Lender,
     Lending,
     Liquidator,
     MarginCaller,
@@ -286,6 +287,7 @@ def deploy(
             admin=ADMIN,
         )
         _add_exchange_stock(sink_stock, exchanges[exchange.name], start_prices, decimals)
+    _supply_lenders(scenario, setup, seeder, tokens, decimals, venues)
     for symbol, amount in sink_stock.items():
         seeder.mint(symbol, sink.address, amount)
 
@@ -708,6 +710,27 @@ def _fund_agents(
             for symbol, amount in getattr(outside, "capital", ()):
                 seeder.mint(symbol, owner, base_units(amount, decimals[symbol]))
     return deposits
+
+
+def _supply_lenders(
+    scenario: Scenario,
+    setup: Setup,
+    seeder: _Seeder,
+    tokens: Mapping[str, Contract],
+    decimals: Mapping[str, int],
+    venues: Mapping[str, PooledLendingVenue],
+) -> None:
+    """Supplies what lenders of several markets have in each."""
+    for spec in scenario.agents_of(Lender):
+        amount = base_units(spec.supplied, decimals[spec.asset])
+        for name in spec.venues:
+            market = venues[name].market
+            owners = [account(spec.name, index).address for index in range(spec.count)]
+            venues[name].suppliers += tuple(owners)
+            seeder.mint(spec.asset, SEEDER, amount * spec.count)
+            seeder.approve(spec.asset, SEEDER, market)
+            for owner in owners:
+                setup.send(SEEDER, market, "supply", tokens[spec.asset].address, amount, owner)
 
 
 def _purses(scenario: Scenario) -> list[bytes]:

@@ -43,7 +43,7 @@ class BorrowerAgent:
         self._latencies = {
             number: position.latency_blocks
             for number, position in enumerate(context.world.venues[venue].positions)
-            if position.action != "nothing"
+            if position.action in ("top-up", "deleverage")
         }
 
     def act(self, view: View) -> list[Order]:

@@ -21,7 +21,7 @@ from typing import NamedTuple, Protocol
 
 from harness.accounts import account
 from harness.metrics.exchange_ledger import DUST, claim_changes, exchange_roles, unpaid_changes
-from harness.scenario import PRICE_UNIT, WAD, Arbitrageur, Liquidator, Scenario
+from harness.scenario import PRICE_UNIT, WAD, Arbitrageur, Lender, Liquidator, Scenario
 from harness.trace import Trace
 from harness.wallets import Wallets
 from harness.world import ADMIN, COLLECTOR, USD, World
@@ -133,7 +133,16 @@ def _roles(result: Played) -> dict[bytes, Role]:
             role = (getattr(spec, "venue", ""), spec.name)
         for index in range(spec.count):
             roles.setdefault(account(spec.name, index).address, role)
-    return roles
+    return roles | _lenders(result)
+
+
+def _lenders(result: Played) -> dict[bytes, Role]:
+    """Lenders of several markets, who have a row of their own: they move between them."""
+    return {
+        account(spec.name, index).address: ("", spec.name)
+        for spec in result.scenario.agents_of(Lender)
+        for index in range(spec.count)
+    }
 
 
 def _add_wallets(
@@ -175,15 +184,20 @@ def _add_positions(sums: Sums, result: Played, opening: Wallets, closing: Wallet
     for exchange in world.exchanges.values():
         for (name, role), asset, change in claim_changes(trace, exchange, roles):
             sums[name, role, asset] += change
+    lenders = _lenders(result)
     for name, venue in world.venues.items():
         width = len(venue.assets)
-        for role, before, after in (
-            (BORROWERS, trace.opening[name].balances, trace.closing[name].balances),
-            (SUPPLIERS, opening.suppliers[name], closing.suppliers[name]),
-        ):
+        parts: list[tuple[Role, Sequence[int], Sequence[int]]] = [
+            ((name, BORROWERS), trace.opening[name].balances, trace.closing[name].balances)
+        ]
+        for number, owner in enumerate(venue.suppliers):
+            own = slice(number * width, (number + 1) * width)
+            role = lenders.get(owner, (name, SUPPLIERS))
+            parts.append((role, opening.suppliers[name][own], closing.suppliers[name][own]))
+        for role, before, after in parts:
             for place, asset in enumerate(venue.assets):
                 change = sum(_halves(after[place::width])) - sum(_halves(before[place::width]))
-                sums[name, role, asset] += change
+                sums[*role, asset] += change
                 sums[name, RESERVES, asset] -= change
 
 

@@ -55,6 +55,10 @@ class IsolatedLendingVenue(PooledLendingVenue):
         """See `PooledLendingVenue.supply_call`; the collateral only."""
         return self.market.encode("supplyCollateral", amount, owner)
 
+    def withdraw_call(self, symbol: str, amount: int, owner: bytes) -> bytes:  # noqa: ARG002
+        """See `PooledLendingVenue.withdraw_call`; the collateral only."""
+        return self.market.encode("withdrawCollateral", amount, owner, owner)
+
     def repay_call(self, symbol: str, amount: int, owner: bytes) -> bytes:  # noqa: ARG002
         """See `PooledLendingVenue.repay_call`."""
         return self.market.encode("repay", amount, 0, owner)
@@ -202,6 +206,8 @@ def deploy_isolated_lending(
             approve(symbol, owner, market)
         if position.action == "deleverage":
             setup.send(owner, market, "setOperator", deleverager.address, True)
+        if position.action == "move":
+            approve(spec.collateral, owner, market)
     places = [decimals[spec.collateral], decimals[spec.debt]]
     return IsolatedLendingVenue(
         spec,

@@ -122,7 +122,7 @@ def _halves(data: bytes) -> tuple[Floats, Floats]:
 
 def address_of(position: Position) -> bytes:
     """The account that holds a position."""
-    return account(position.population, position.index).address
+    return account(position.holder or position.population, position.index).address
 
 
 def _ratio(collateral: Floats, debt: Floats) -> Floats:
@@ -253,6 +253,10 @@ class PooledLendingVenue:
     def supply_call(self, symbol: str, amount: int, owner: bytes) -> bytes:
         """Call data for the market that adds to an account's collateral."""
         return self.market.encode("supply", self._tokens[symbol].address, amount, owner)
+
+    def withdraw_call(self, symbol: str, amount: int, owner: bytes) -> bytes:
+        """Call data for the market by which an account takes out collateral or claims."""
+        return self.market.encode("withdraw", self._tokens[symbol].address, amount, owner, owner)
 
     def repay_call(self, symbol: str, amount: int, owner: bytes) -> bytes:
         """Call data for the market that repays an account's debt."""
@@ -605,6 +609,9 @@ def deploy_pooled_lending(
             approve(symbol, owner, market)
         if position.action == "deleverage":
             setup.send(owner, market, "setOperator", deleverage_executor.address, True)
+        if position.action == "move":
+            for symbol, _ in position.supplied:
+                approve(symbol, owner, market)
     for listing in spec.assets:
         if listing.ltv_bps != listing.liquidation_threshold_bps:
             config = _asset_config(

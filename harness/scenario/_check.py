@@ -22,6 +22,7 @@ from harness.scenario.model import (
     InventoryLiquidator,
     IsolatedLending,
     JumpDiffusionPrice,
+    Lender,
     Lending,
     LendingAsset,
     Liquidator,
@@ -334,6 +335,9 @@ def _check_response(response: Response, path: str) -> None:
     if response.top_up_bps + response.deleverage_bps > BPS:
         allowed = f"with top_up_bps {response.top_up_bps} at most {BPS}"
         raise ScenarioError(f"{path}.deleverage_bps", response.deleverage_bps, allowed)
+    if response.top_up_bps + response.deleverage_bps + response.move_bps > BPS:
+        allowed = f"with top_up_bps and deleverage_bps at most {BPS}"
+        raise ScenarioError(f"{path}.move_bps", response.move_bps, allowed)
     if response.target_health_factor < response.call_health_factor:
         raise ScenarioError(
             f"{path}.target_health_factor",
@@ -345,6 +349,25 @@ def _check_response(response: Response, path: str) -> None:
         raise ScenarioError(f"{path}.latency_blocks[1]", last, f"at least {first}")
 
 
+def _check_holders(scenario: Scenario, population: Borrowers | Positions, path: str) -> None:
+    """Holders are those of a population of another venue that has accounts of its own."""
+    if not population.holders:
+        return
+    others = [
+        other.name
+        for other in scenario.populations
+        if isinstance(other, Borrowers | Positions)
+        and not other.holders
+        and other.venue != population.venue
+    ]
+    allowed = "a population of another venue with holders of its own"
+    _known(population.holders, others, f"{path}.holders", allowed)
+    for other in scenario.populations:
+        same = isinstance(other, Borrowers | Positions) and other.holders == population.holders
+        if same and other is not population and other.venue == population.venue:
+            raise ScenarioError(f"{path}.holders", population.holders, "once in each venue")
+
+
 def _check_populations(scenario: Scenario) -> Iterator[str]:
     lending = [venue.name for venue in scenario.venues_of(Lending)]
     for i, population in enumerate(scenario.populations):
@@ -352,10 +375,12 @@ def _check_populations(scenario: Scenario) -> Iterator[str]:
         if isinstance(population, Borrowers):
             _known(population.venue, lending, f"{path}.venue", "a lending venue")
             _check_response(population.response, f"{path}.response")
+            _check_holders(scenario, population, path)
             yield from _check_borrowers(scenario, population, path)
         if isinstance(population, Positions):
             _known(population.venue, lending, f"{path}.venue", "a lending venue")
             _check_response(population.response, f"{path}.response")
+            _check_holders(scenario, population, path)
             if not population.positions:
                 raise ScenarioError(f"{path}.position", [], "at least one position, or a file")
             yield from (f"{path}: {note}" for note in population.notes)
@@ -436,6 +461,15 @@ def _check_agents(scenario: Scenario, symbols: Sequence[str]) -> None:
             if agent.withdrawal.fall_bps:
                 where = f"{path}.withdrawal.asset"
                 _known(agent.withdrawal.asset, symbols, where, "an asset's symbol")
+        if isinstance(agent, Lender):
+            pooled = [venue.name for venue in scenario.venues_of(PooledLending)]
+            _unique(agent.venues, f"{path}.venues", "name")
+            if not agent.venues:
+                raise ScenarioError(f"{path}.venues", [], "at least one venue")
+            for j, name in enumerate(agent.venues):
+                _known(name, pooled, f"{path}.venues[{j}]", "a pooled-lending venue")
+                listed = [asset.symbol for asset in scenario.venue_as(PooledLending, name).assets]
+                _known(agent.asset, listed, f"{path}.asset", f"listed in {name}")
         if isinstance(agent, Arbitrageur):
             _known(agent.pool, pools, f"{path}.pool", "a pool")
             pool = scenario.venue_as(Pool, agent.pool)
@@ -455,5 +489,5 @@ def _check_agents(scenario: Scenario, symbols: Sequence[str]) -> None:
             if not agent.steps:
                 raise ScenarioError(f"{path}.steps", [], "at least one [fall_bps, threshold_bps]")
             _steps(agent.steps, f"{path}.steps")
-        if isinstance(agent, Liquidator | Arbitrageur | Guardian | Governor):
+        if isinstance(agent, Liquidator | Lender | Arbitrageur | Guardian | Governor):
             _windows(agent.outages.windows, f"{path}.outages")

@@ -644,7 +644,8 @@ class Response:
     """What borrowers do when their health factor falls below ``call_health_factor``.
 
     Each borrower is once and for all one who tops up (``top_up_bps`` of them), deleverages
-    (``deleverage_bps``) or does nothing (the rest), waits between the two ``latency_blocks``
+    (``deleverage_bps``), moves collateral from the holder's positions in other venues
+    (``move_bps``) or does nothing (the rest), waits between the two ``latency_blocks``
     (inclusive) and then aims at ``target_health_factor``. Who tops up has cash worth ``cash_bps``
     of the debt at the start, in the collateral or the debt asset (``cash_in``).
     """
@@ -659,6 +660,7 @@ class Response:
     fee_deposit: Amount = 0.1
     """Tokens of the fee asset each borrower has for fees."""
     bid: Bid = Bid()
+    move_bps: Bps = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -711,7 +713,8 @@ class Population(Family):
 class Borrowers(Population):
     """Borrowers of one debt against one collateral.
 
-    Drawn from a joint distribution of health factor and size.
+    Drawn from a joint distribution of health factor and size. With ``holders`` the accounts are
+    those of another population, number by number: the same holders in another venue.
     """
 
     kind_name: ClassVar[str] = "borrowers"
@@ -723,6 +726,7 @@ class Borrowers(Population):
     health: HealthDistribution
     size: SizeDistribution
     response: Response = Response()
+    holders: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -785,6 +789,7 @@ class Positions(Population):
     unhealthy: Literal["refuse", "drop"] = "refuse"
     notes: tuple[str, ...] = ()
     response: Response = Response()
+    holders: str = ""
 
 
 # --- agents ---------------------------------------------------------------------------------
@@ -864,6 +869,30 @@ class InventoryLiquidator(Agent):
     bid: Bid = Bid()
     outages: Outages = Outages()
     withdrawal: Withdrawal = Withdrawal()
+
+
+@dataclass(frozen=True, slots=True)
+class Lender(Agent):
+    """Lenders who supply the same asset to several markets, and leave them together.
+
+    Each has ``supplied`` tokens in each of ``venues`` beside those of the listing, and withdraws
+    what it can from all of them once one of them has a deficit of ``loss_bps`` of its claims or is
+    lent out to ``utilisation_bps`` (0 switches either off).
+    """
+
+    kind_name: ClassVar[str] = "lender"
+    name: Name
+    venues: tuple[Name, ...]
+    asset: Symbol
+    supplied: Annotated[float, Range(0, 1e18, above=True)]
+    loss_bps: Bps = 1
+    utilisation_bps: Bps = 0
+    count: Annotated[int, Range(1, 1000)] = 1
+    latency_blocks: Blocks = 0
+    fee_deposit: Amount = 1.0
+    """Tokens of the fee asset each has for fees."""
+    bid: Bid = Bid()
+    outages: Outages = Outages()
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,10 +68,11 @@ def positions(
     rows: Sequence[tuple[float, float]],
     collateral: str = "ETH",
     response: Response | None = None,
+    **changes: Any,
 ) -> Positions:
     """Accounts of a market, as (collateral, USDX borrowed)."""
     table = tuple(PositionRow(((collateral, held),), (("USDX", owed),)) for held, owed in rows)
-    return Positions(f"{venue}-holders", venue, table, response=response or Response())
+    return Positions(f"{venue}-holders", venue, table, response=response or Response(), **changes)
 
 
 def scenario(
