@@ -182,8 +182,8 @@ def _add_positions(sums: Sums, result: Played, opening: Wallets, closing: Wallet
     world, trace = result.world, result.run
     roles = _roles(result)
     for exchange in world.exchanges.values():
-        for (name, role), asset, change in claim_changes(trace, exchange, roles):
-            sums[name, role, asset] += change
+        for whose, asset, change in claim_changes(trace, exchange, roles):
+            sums[*whose, asset] += change
     lenders = _lenders(result)
     for name, venue in world.venues.items():
         width = len(venue.assets)
