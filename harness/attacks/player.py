@@ -18,7 +18,7 @@ from harness.engine.base import ZERO_ADDRESS, Block, Engine, Receipt, Transactio
 from harness.engine.digest import DigestChain
 from harness.errors import ScenarioError, plugin
 from harness.setup import require_success
-from harness.world import BUILDER
+from harness.world import BUILDER, COLLECTOR
 
 __all__ = ["AttackResult", "Outcome", "StepRow", "play"]
 
@@ -226,6 +226,7 @@ class Ledger:
                     *(a for actor in stage.actors.values() for a in actor.addresses),
                     *stage.setup.contracts,
                     *self.holders,
+                    *([COLLECTOR] if stage.fee_ledger else ()),
                 ]
             )
         )

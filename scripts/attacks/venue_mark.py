@@ -1,4 +1,4 @@
-"""Collateral worth a dollar at redemption is marked at the one venue where it is not.
+"""Collateral redeemable at a dollar is marked where it trades at less.
 
     python scripts/attacks/venue_mark.py
 

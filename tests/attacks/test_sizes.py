@@ -112,3 +112,42 @@ def test_usde_at_65_cents_pays_the_liquidator_what_holders_and_lenders_lose(play
     lost = sum(result.losses_usd.values()) + result.insolvency_usd["market"]
     assert lost == pytest.approx(50_000_000 * (1 - 0.65 / 1.05), rel=1e-3)
     assert result.profit_usd == pytest.approx(lost, rel=1e-3)  # the pool's fee apart
+
+
+def test_a_loan_before_the_report_gains_the_fall_the_margin_did_not_cover(play: Play) -> None:
+    result = play("oracle-sandwich")
+    assert result.profit_usd == 1_000 * (2_000 * 0.93 - 1_840)
+    assert result.insolvency_usd["market"] == result.profit_usd
+    # a threshold that covers the fall leaves nothing to gain
+    assert play("oracle-sandwich", ltv_bps=9_200).profit_usd == 0
+
+
+def test_a_sandwich_takes_what_the_constant_product_says(play: Play) -> None:
+    result = play("liquidation-sandwich")
+    x, y, kept = 10_000 * 10**18, 18_500_000 * 10**6, 999_500
+
+    def out(reserve_in: int, reserve_out: int, amount: int) -> int:
+        taken = amount * kept
+        return taken * reserve_out // (reserve_in * 10**6 + taken)
+
+    front = 400 * 10**18
+    first = out(x, y, front)
+    x, y = x + front, y - first
+    seized = 155_000 * 11 * 10**17 // 1_850
+    second = out(x, y, seized)
+    x, y = x + seized, y - second
+    bought = out(y, x, first)
+    # the market rounds the seizure down to a base unit, and so its sale
+    assert result.tokens["ETH"] == pytest.approx(bought - front, rel=1e-12)
+    assert -result.losses_usd["liquidator"] == pytest.approx(second / 10**6 - 155_000, abs=1e-5)
+
+
+def test_a_run_costs_lenders_the_debt_that_no_collateral_was_paid_out_for(play: Play) -> None:
+    for last in (1_200.0, 1_350.0):
+        found = play("bank-run", last_usd=last).insolvency_usd["market"]
+        assert found == 700_000 - 500 * last
+
+
+def test_griefing_costs_the_liquidator_its_fee_for_every_block(play: Play) -> None:
+    for blocks in (10, 4):
+        assert play("fee-griefing", blocks=blocks).losses_usd["liquidator"] == 45 * blocks

@@ -87,7 +87,7 @@ def play(stage: Stage, p: Mark) -> Generator[int | None, None, None]:
 
 ATTACK = Attack(
     name="venue-mark",
-    title="collateral worth a dollar at redemption is marked at the one venue where it is not",
+    title="collateral redeemable at a dollar is marked where it trades at less",
     sources=("USDe on one exchange, 10-11 October 2025",),
     play=play,
     parameters=Mark(),
