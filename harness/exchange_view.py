@@ -108,12 +108,12 @@ class ExchangeState:
         """Finds who is below the maintenance margin, who may be called, and whose call is over."""
         venue = self.venue
         scan = self._scan = venue.scan(self.states, self.prices)
-        judged = scan.priced & ~scan.frozen
+        judged = scan.priced & ~scan.frozen & scan.exposed
         unhealthy = scan.equity < scan.maintenance_margin
         below = scan.equity < scan.call_margin
         close = np.abs(scan.equity - scan.maintenance_margin) < scan.doubt
         close |= np.abs(scan.equity - scan.call_margin) < scan.doubt
-        close &= judged & ((scan.call_margin > 0) | (scan.equity < scan.doubt))
+        close &= judged
         doubtful = np.flatnonzero(close).tolist()
         for number, worth in zip(doubtful, venue.worth(self._engine, doubtful), strict=True):
             unhealthy[number] = worth.equity < worth.maintenance_margin
@@ -124,7 +124,8 @@ class ExchangeState:
         called = {number for number in self.calls.open if venue.called_at(number)}
         under = np.flatnonzero(below & judged).tolist()
         self.callable = [number for number in under if number not in called]
-        self.restored = [n for n in sorted(called) if judged[n] and not below[n]]
+        known = scan.priced & ~scan.frozen
+        self.restored = [n for n in sorted(called) if known[n] and not (judged[n] and below[n])]
 
     def _insurance_equity(self) -> int:
         """The fund's equity in settlement units; its cash while a feed is refused."""
@@ -179,7 +180,7 @@ class ExchangeState:
     def _shortfall(self, prices: Sequence[int]) -> tuple[int, int]:
         scan = self.venue.scan(self.states, prices)
         short = scan.equity < scan.doubt
-        short &= self._any_exposure() & scan.priced
+        short &= scan.exposed & scan.priced
         numbers = np.flatnonzero(short).tolist()
         market = liquidation = 0
         for worth in self.venue.worth_at(self._engine, numbers, prices):
@@ -187,6 +188,3 @@ class ExchangeState:
             liquidation += max(0, -worth.equity)
         usd, unit = prices[-1], self.venue.unit
         return -(-market * usd // unit), -(-liquidation * usd // unit)
-
-    def _any_exposure(self) -> Any:
-        return (self._scan.maintenance_margin > 0) | (self._scan.equity < 0)

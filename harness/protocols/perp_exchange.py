@@ -124,14 +124,15 @@ class Sums:
 
 class Scan(NamedTuple):
     """Every account's figures from the cache, in settlement units, good to about 15 digits;
-    ``doubt`` is how far they may be off; ``priced``: everything it holds has a price; ``frozen``:
-    in default, in the waterfall's hands."""
+    ``doubt`` is how far they may be off; ``exposed``: it has a position, or owes cash; ``priced``:
+    everything it holds has a price; ``frozen``: in default, in the waterfall's hands."""
 
     equity: Floats
     full_equity: Floats
     call_margin: Floats
     maintenance_margin: Floats
     doubt: Floats
+    exposed: NDArray[np.bool_]
     priced: NDArray[np.bool_]
     frozen: NDArray[np.bool_]
 
@@ -475,8 +476,9 @@ class PerpVenue:
                 start = end
         # a unit for each rounding, beside what floats leave out
         doubt = doubt * _TIGHT + 64
-        priced = self._priced(prices)
-        return Scan(equity, full, call, maintenance, doubt, priced, self._frozen.copy())
+        exposed: NDArray[np.bool_] = np.any(self._sizes != 0, axis=1) | (self._cash < 0)
+        priced, frozen = self._priced(prices), self._frozen.copy()
+        return Scan(equity, full, call, maintenance, doubt, exposed, priced, frozen)
 
     def _priced(self, prices: Sequence[int]) -> NDArray[np.bool_]:
         if prices[-1] == 0:
