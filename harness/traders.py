@@ -182,7 +182,7 @@ def _population(
 
 def _equities(population: Traders, seed: int) -> Array:
     """Equities in USD, lognormal, that add up to the total."""
-    generator = rng.stream(seed, f"population/{population.name}/margin")
+    generator = rng.stream(seed, f"{population.stream}/margin")
     normal = rng.normals(generator, population.count)
     raw = portable.exp(np.clip(population.margin_sigma * normal, -600.0, 600.0))
     scaled: Array = raw * (population.margin_usd / math.fsum(raw))
@@ -194,7 +194,7 @@ def _leverages(population: Traders, seed: int) -> Array:
     spread = population.leverage
     if spread.sigma == 0:
         return np.full(population.count, min(max(spread.median, spread.min), spread.max))
-    generator = rng.stream(seed, f"population/{population.name}/leverage")
+    generator = rng.stream(seed, f"{population.stream}/leverage")
     normal = rng.normals(generator, population.count)
     ends = portable.log(np.array([spread.min, spread.max]) / spread.median) / spread.sigma
     low, high = portable.normal_cdf(ends)
@@ -216,9 +216,9 @@ def _accounts(
 ) -> Iterator[TraderAccount]:
     """A trader's accounts: equity is USD of 8 decimals, leverage millionths."""
     chosen = _markets(population, index, seed)
-    lot = rng.draw(seed, f"population/{population.name}", str(index), 0, "direction")
+    lot = rng.draw(seed, population.stream, str(index), 0, "direction")
     direction = 1 if rng.chance(lot, population.long_bps) else -1
-    lot = rng.draw(seed, f"population/{population.name}", str(index), 0, "isolated")
+    lot = rng.draw(seed, population.stream, str(index), 0, "isolated")
     isolated = rng.chance(lot, population.isolated_bps)
     parts = population.sub_accounts * len(chosen)
     positions = []
@@ -243,7 +243,7 @@ def _markets(population: Traders, index: int, seed: int) -> list[str]:
     chosen = []
     for place in range(population.markets_each):
         purpose = f"market-{place}"
-        lot = rng.draw(seed, f"population/{population.name}", str(index), 0, purpose)
+        lot = rng.draw(seed, population.stream, str(index), 0, purpose)
         at = rng.below(lot, sum(left.values()))
         symbol = _weighted(left, at)
         chosen.append(symbol)
@@ -289,7 +289,7 @@ def _answering(
     seed: int,
     prices: Mapping[str, int],
 ) -> Trader:
-    response, stream = population.response, f"population/{population.name}"
+    response, stream = population.response, population.stream
     answer = _answer(population, rng.below(rng.draw(seed, stream, str(index), 0, "answer"), BPS))
     first, last = response.latency_blocks
     worth = equity * response.cash_bps // BPS

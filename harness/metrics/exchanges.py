@@ -19,7 +19,8 @@ from harness.metrics.losses import loss_by_role, losses
 from harness.protocols.perp_exchange import NO_EQUITY, PerpVenue
 from harness.scenario import BPS, PRICE_UNIT, WAD, Scenario
 from harness.testing.perp_invariants import perp_worth
-from harness.trace import BlockRow, ExchangeBlock, Trace
+from harness.trace import BlockRow, ExchangeBlock, LiquidationRow, Trace
+from harness.traders import margin_up
 from harness.world import World
 
 Floats = NDArray[np.float64]
@@ -155,7 +156,9 @@ def _exchange(run: Trace, world: World, name: str) -> dict[str, Any]:
     def usd(units: int) -> float:
         return units * price / (PRICE_UNIT * venue.unit)
 
-    kinds = Counter(row.kind for row in run.liquidations if row.venue == name)
+    rows = [row for row in run.liquidations if row.venue == name]
+    kinds = Counter(row.kind for row in rows)
+    closed, kept = _closed(rows, venue)
     calls = run.calls.get(name, [])
     path = [block.exchanges[name] for block in run.blocks]
     fund = [state.insurance_equity for state in path]
@@ -176,6 +179,10 @@ def _exchange(run: Trace, world: World, name: str) -> dict[str, Any]:
             "open": sum(call.ended is None for call in calls),
         },
         "liquidations": {kind: kinds[kind] for kind in ("partial", "whole", "takeover")},
+        "closed_usd": {
+            symbol: {"total": usd(total), "healthy_alone": usd(alone)}
+            for symbol, total, alone in zip(venue.markets, closed, kept, strict=True)
+        },
         "insurance_fund": {
             "start_usd": usd(fund[0]),
             "low_usd": usd(min(fund)),
@@ -202,6 +209,28 @@ def _exchange(run: Trace, world: World, name: str) -> dict[str, Any]:
             for i, symbol in enumerate(venue.markets)
         },
     }
+
+
+def _closed(
+    rows: Sequence[LiquidationRow], venue: PerpVenue
+) -> tuple[list[int], list[int]]:
+    """By market the notional that liquidations and takeovers closed (settlement units), and the
+    part of it in positions that would have been healthy alone: even if opened with no more than the
+    initial margin, what they had lost would have left the maintenance margin."""
+    closed, alone = [0] * len(venue.markets), [0] * len(venue.markets)
+    for row in rows:
+        for market, (symbol, spec) in enumerate(zip(venue.markets, venue.spec.markets, strict=True)):
+            size, cost = row.position[1 + 2 * market], row.position[2 + 2 * market]
+            if not size or (row.kind != "takeover" and row.collateral != symbol):
+                continue
+            notional = abs(size) * row.prices[market] // venue.value_scale
+            part = notional if row.kind == "takeover" else row.repaid
+            profit = size * row.prices[market] // venue.value_scale - cost
+            initial = margin_up(spec, abs(cost), venue.unit, "initial_bps")
+            closed[market] += part
+            if initial + profit >= margin_up(spec, notional, venue.unit, "maintenance_bps"):
+                alone[market] += part
+    return closed, alone
 
 
 def _known(state: ExchangeBlock) -> int:

@@ -138,6 +138,10 @@ def _check_traders(scenario: Scenario, population: Traders, path: str) -> None:
     held = [spec.settlement, *(collateral.symbol for collateral in spec.collaterals)]
     for symbol, _ in population.collateral:
         _known(symbol, held, f"{path}.collateral.{symbol}", f"a collateral of {spec.name}")
+    others = [other.name for other in scenario.populations if isinstance(other, Traders)]
+    if population.like:
+        others.remove(population.name)
+        _known(population.like, others, f"{path}.like", "another population of traders")
     if population.leverage.max < population.leverage.min:
         allowed = f"at least min {population.leverage.min:g}"
         raise ScenarioError(f"{path}.leverage.max", population.leverage.max, allowed)

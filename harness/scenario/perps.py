@@ -196,7 +196,9 @@ class Traders(Population):
     equal part of its notional; a share of ``isolated_bps`` of them margin each position on its own,
     the others over all markets. ``sub_accounts`` divide a trader into so many equal accounts.
     ``collateral`` has weights by symbol; without it all equity is in the settlement token.
-    ``alternate`` makes every second of a trader's markets the opposite direction.
+    ``alternate`` makes every second of a trader's markets the opposite direction. ``like`` names
+    another population with whose draws this one is made: the same traders elsewhere, where nothing
+    else differs.
     """
 
     kind_name: ClassVar[str] = "traders"
@@ -213,7 +215,13 @@ class Traders(Population):
     isolated_bps: Bps = 0
     sub_accounts: Annotated[int, Range(1, 100)] = 1
     collateral: Amounts = ()
+    like: Annotated[str, Pattern(r"[A-Za-z0-9_-]{0,64}", "a population's name, or empty")] = ""
     response: TraderResponse = TraderResponse()
+
+    @property
+    def stream(self) -> str:
+        """What its draws are keyed by."""
+        return f"population/{self.like or self.name}"
 
 
 # --- agents ---------------------------------------------------------------------------------
