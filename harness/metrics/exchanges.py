@@ -211,17 +211,15 @@ def _exchange(run: Trace, world: World, name: str) -> dict[str, Any]:
     }
 
 
-def _closed(
-    rows: Sequence[LiquidationRow], venue: PerpVenue
-) -> tuple[list[int], list[int]]:
+def _closed(rows: Sequence[LiquidationRow], venue: PerpVenue) -> tuple[list[int], list[int]]:
     """By market the notional that liquidations and takeovers closed (settlement units), and the
     part of it in positions that would have been healthy alone: even if opened with no more than the
     initial margin, what they had lost would have left the maintenance margin."""
     closed, alone = [0] * len(venue.markets), [0] * len(venue.markets)
     for row in rows:
-        for market, (symbol, spec) in enumerate(zip(venue.markets, venue.spec.markets, strict=True)):
+        for market, spec in enumerate(venue.spec.markets):
             size, cost = row.position[1 + 2 * market], row.position[2 + 2 * market]
-            if not size or (row.kind != "takeover" and row.collateral != symbol):
+            if not size or (row.kind != "takeover" and row.collateral != spec.symbol):
                 continue
             notional = abs(size) * row.prices[market] // venue.value_scale
             part = notional if row.kind == "takeover" else row.repaid
