@@ -135,7 +135,7 @@ class Books:
         for name, books in self._modules.items():
             module = view.venues[name].module
             if module is not None:
-                books.block(module, view.index)
+                books.block(module, view.venues[name].states, view.index)
         for name in self._pooled:
             state = view.venues[name]
             before = self._indexes.get(name, state.states)

@@ -39,6 +39,10 @@ MODULE_GAS: Mapping[str, int] = {
     "bid": 300_000,
     "settle": 300_000,
     "sell": 150_000,
+    "absorb": 700_000,
+    "settle_reserves": 300_000,
+    "claim": 300_000,
+    "sell_gain": 150_000,
 }
 
 #: Gas an action declares: the most that one of its transactions used, failed ones included, on

@@ -17,7 +17,7 @@ from harness.exchange_recorder import ExchangeRecorder
 from harness.inventory import Inventories
 from harness.modules.rows import WATCHED, At, ModuleRows
 from harness.orders import DECLARED_GAS, Order
-from harness.scenario import Buyer, Scenario
+from harness.scenario import Buyer, Depositor, Scenario
 from harness.sight import Sight
 from harness.trace import (
     BadDebtRow,
@@ -183,6 +183,8 @@ class Recorder:
                     liquidation = begun
                     self._place_in_time(begun)
                     self._add(begun)
+            elif name == "DeficitCovered":
+                self._record_cover(venue, fields)
             elif name == "BadDebt":
                 self._record_bad_debt(index, venue, fields)
             elif name == "AssetConfigured":
@@ -304,6 +306,12 @@ class Recorder:
             thresholds_bps=state.venue.thresholds_bps,
         )
 
+    def _record_cover(self, venue: str, fields: dict[str, Any]) -> None:
+        """Reserves were set against a deficit (a payer is anybody else)."""
+        if not any(fields["payer"]):
+            key = venue, self._world.symbols[fields["asset"]]
+            self.trace.covered[key] = self.trace.covered.get(key, 0) + fields["assets"]
+
     def _record_bad_debt(self, index: int, venue: str, fields: dict[str, Any]) -> None:
         row = BadDebtRow(
             block=index,
@@ -406,10 +414,12 @@ class Recorder:
 
 
 def _agents(scenario: Scenario) -> dict[bytes, str]:
-    """Names of those who can win an auction, by address."""
+    """Names of those who get collateral from modules, by address."""
+    specs: list[Buyer | Depositor] = [*scenario.agents_of(Buyer)]
+    specs += scenario.agents_of(Depositor)
     return {
         account(spec.name, index).address: f"{spec.name}-{index}" if spec.count > 1 else spec.name
-        for spec in scenario.agents_of(Buyer)
+        for spec in specs
         for index in range(spec.count)
     }
 

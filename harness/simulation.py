@@ -21,12 +21,12 @@ from harness.agents import (
     TraderAgent,
     liquidators,
 )
-from harness.agents.auctions import participant
 from harness.agents.borrower import BORROWERS
 from harness.agents.exchange import EXCHANGE_AGENTS
 from harness.agents.holder import HOLDERS, HolderAgent
 from harness.agents.keeper import TopTransaction
 from harness.agents.lender import LenderAgent
+from harness.agents.participants import participant
 from harness.agents.trader import TRADERS
 from harness.books import Books
 from harness.builder import (
@@ -49,6 +49,7 @@ from harness.recorder import Recorder
 from harness.scenario import (
     Arbitrageur,
     Buyer,
+    Depositor,
     Governor,
     Guardian,
     InventoryLiquidator,
@@ -178,7 +179,7 @@ def build_agents(context: Context) -> list[Agent]:
                 agents.append(GovernorAgent(spec, context))
             elif type(spec) in EXCHANGE_AGENTS:
                 agents.append(EXCHANGE_AGENTS[type(spec)](spec, index, context))
-            elif isinstance(spec, Trigger | Buyer):
+            elif isinstance(spec, Trigger | Buyer | Depositor):
                 agents.append(participant(spec, index, context))
             elif isinstance(spec, OutsideAgent):
                 agents.append(spec.build(index, context))

@@ -62,6 +62,8 @@ class LiquidationRow:
     taken_usd: what the account lost: collateral seized, fees included, or taken over by a module
     relieved_usd: what it was relieved of or got back: debt, and collateral returned
     kind: how much an exchange closed: ``partial``, ``whole``, or ``takeover``; empty for a debt
+    depositors_usd, borrowers_usd: what a stability pool's depositors lost (below 0: gained), and
+        what was spread over other borrowers beyond the collateral that came with it
     reward_usd: what the market paid for starting or resetting it, apart from the collateral
     wave, cause, parent: see ``harness.metrics.waves``
 
@@ -97,6 +99,8 @@ class LiquidationRow:
     relieved_usd: int = 0
     kind: str = ""
     reward_usd: int = 0
+    depositors_usd: int = 0
+    borrowers_usd: int = 0
     wave: int = -1
     cause: str = ""
     parent: int = 0
@@ -111,6 +115,7 @@ class SaleRow:
     paid_usd, bought_usd: at the market's prices after the block
     proceeds: debt assets for which the buyer sold the collateral on, 0 while it has not
     trade: id of the forced trade by which it did
+    by_depositor: a stability pool's depositor sold what it had got for its deposit
     """
 
     liquidation: int
@@ -123,6 +128,7 @@ class SaleRow:
     bought_usd: int = 0
     proceeds: int = 0
     trade: int = 0
+    by_depositor: bool = False
 
 
 class CallState(NamedTuple):
@@ -270,6 +276,8 @@ class Trace:
     bad_debts: list[BadDebtRow] = field(default_factory=list)
     calls: dict[str, list[MarginCall]] = field(default_factory=dict)
     fees: dict[str, int] = field(default_factory=dict)
+    #: deficits that reserves have paid for in the run, by venue and asset, base units
+    covered: dict[tuple[str, str], int] = field(default_factory=dict)
     invariants: dict[str, bool] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
     opening: dict[str, Census] = field(default_factory=dict)

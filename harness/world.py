@@ -17,7 +17,7 @@ from typing import Any
 
 from harness.accounts import account
 from harness.contracts import Contract
-from harness.modules.deploy import equip_buyers
+from harness.modules.deploy import equip_participants
 from harness.population import Position
 from harness.protocols.isolated_lending import deploy_isolated_lending
 from harness.protocols.perp_exchange import PerpVenue
@@ -292,7 +292,15 @@ def deploy(
         seeder.mint(symbol, sink.address, amount)
 
     modules = {name: venue.module for name, venue in venues.items() if venue.module is not None}
-    equip_buyers(scenario, modules, router, seeder.approve)
+    equip_participants(
+        setup,
+        scenario,
+        modules,
+        router,
+        decimals=decimals,
+        mint=seeder.mint,
+        approve=seeder.approve,
+    )
     fee_deposits = _fund_agents(
         scenario, seeder, decimals, venues, router, liquidation_executor, arbitrage_executor
     )

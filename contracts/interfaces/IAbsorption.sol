@@ -70,7 +70,9 @@ interface IAbsorption is ILiquidationModule {
     /// @notice Absorbs unhealthy accounts, all or none.
     function absorb(address[] calldata accounts) external;
 
-    /// @notice Sells collateral for `baseAssets`, pulled from the caller.
+    /// @notice Sells collateral for `baseAssets`, pulled from the caller. Where that would buy more than there is,
+    /// sells all there is, if that is `minAssets` at least, for what it costs, rounded up.
+    /// @param minAssets Least collateral to get.
     /// @param receiveClaims Pay in claims, which needs no cash in the market.
     function buyCollateral(
         address asset,

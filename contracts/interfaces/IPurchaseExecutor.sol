@@ -38,7 +38,7 @@ interface IPurchaseExecutor {
         uint256 minProfit
     ) external returns (uint256 profit);
 
-    /// @notice Buys absorbed collateral for `baseAssets` and sells it as a forced trade of its market.
+    /// @notice Buys absorbed collateral for at most `baseAssets`, taken from the caller, and sells it as a forced trade of its market.
     /// @param minAssets Least collateral to get.
     /// @param minProfit In base assets; the whole transaction reverts below it.
     /// @return profit Proceeds less the amount paid.

@@ -60,9 +60,16 @@ contract Absorption is IAbsorption, LiquidationModule {
         _requireForSale();
         collateralAssets = quoteCollateral(asset, baseAssets);
         if (collateralAssets == 0) revert ZeroAmount();
-        if (collateralAssets < minAssets) revert TooLittle(collateralAssets, minAssets);
         uint256 available = collateralReserves(asset);
-        if (collateralAssets > available) revert InsufficientCollateral(asset, available, collateralAssets);
+        if (collateralAssets > available) {
+            if (available == 0 || available < minAssets) {
+                revert InsufficientCollateral(asset, available, collateralAssets);
+            }
+            // All there is: its price is rarely a whole number of base units.
+            collateralAssets = available;
+            baseAssets = baseAssets.min(_costUp(asset, available));
+        }
+        if (collateralAssets < minAssets) revert TooLittle(collateralAssets, minAssets);
         emit BuyCollateral(msg.sender, asset, baseAssets, collateralAssets);
 
         IERC20(base).safeTransferFrom(msg.sender, address(this), baseAssets);
@@ -74,7 +81,8 @@ contract Absorption is IAbsorption, LiquidationModule {
             (uint256 scaledClaims,) = _held(id);
             _assign(id, to, scaledClaims, 0);
         } else {
-            _payOut(id, asset, collateralAssets, to, receiveClaims);
+            bool all = !receiveClaims && collateralAssets == available;
+            _payOut(id, asset, all ? type(uint256).max : collateralAssets, to, receiveClaims);
         }
     }
 
@@ -154,6 +162,11 @@ contract Absorption is IAbsorption, LiquidationModule {
         uint256 factorBps = liquidationFactorBps[asset];
         if (factorBps == 0) revert NotAbsorbed(asset);
         return claimsUsd.mulDivDown(factorBps, BPS);
+    }
+
+    function _costUp(address asset, uint256 collateralAssets) private view returns (uint256) {
+        uint256 usd = collateralAssets.mulDivUp(askPriceWad(asset), _unit(asset));
+        return usd.mulDivUp(_unit(base), market.priceWad(base));
     }
 
     function _unit(address asset) private view returns (uint256) {

@@ -5,7 +5,6 @@ import {IAbsorption} from "../interfaces/IAbsorption.sol";
 import {IDutchAuction} from "../interfaces/IDutchAuction.sol";
 import {IERC20} from "../interfaces/IERC20.sol";
 import {IForcedTradeRouter} from "../interfaces/IForcedTradeRouter.sol";
-import {IPooledMarket} from "../interfaces/IPooledMarket.sol";
 import {IPurchaseExecutor} from "../interfaces/IPurchaseExecutor.sol";
 import {LiquidationCall} from "../libraries/LiquidationCall.sol";
 import {SafeTransfer} from "../libraries/SafeTransfer.sol";
@@ -52,13 +51,12 @@ contract PurchaseExecutor is IPurchaseExecutor {
         address base = module.base();
         _pull(base, address(module), baseAssets);
         uint256 bought = module.buyCollateral(asset, minAssets, baseAssets, address(this), false);
-        IPooledMarket market = module.market();
+        uint256 paid = baseAssets - IERC20(base).balanceOf(address(this));
         uint256 proceeds =
-            LiquidationCall.sell(router, market, address(module), asset, base, bought);
-        profit = _pay(base, baseAssets, baseAssets, proceeds, minProfit);
-        emit PurchaseExecuted(
-            msg.sender, address(module), 0, asset, base, baseAssets, bought, proceeds
-        );
+            LiquidationCall.sell(router, module.market(), address(module), asset, base, bought);
+        if (paid != baseAssets) IERC20(base).safeApprove(address(module), 0);
+        profit = _pay(base, baseAssets, paid, proceeds, minProfit);
+        emit PurchaseExecuted(msg.sender, address(module), 0, asset, base, paid, bought, proceeds);
     }
 
     function _pull(address asset, address module, uint256 amount) private {

@@ -9,51 +9,43 @@ would still leave its margin; what it wins it settles and sells.
 from __future__ import annotations
 
 from harness.accounts import account
-from harness.agents.base import Agent, Context, OrderMaker, OutageClock
+from harness.agents.base import Context, OrderMaker, OutageClock
 from harness.agents.liquidator import Curves, Purse
 from harness.modules.state import DutchSale, EnglishSale, ModuleState, Throttle
 from harness.orders import DECLARED_GAS, Order
 from harness.protocols.pooled_lending import NO_CAP, RAY, Quote
-from harness.scenario import BPS, Buyer, DutchAuctions, EnglishAuctions, Trigger, usd_wad
+from harness.scenario import (
+    BPS,
+    Buyer,
+    Depositor,
+    DutchAuctions,
+    EnglishAuctions,
+    Trigger,
+    usd_wad,
+)
 from harness.view import VenueState, View
 from harness.world import MAX_UINT
 
 WAD = 10**18
 
 #: How many of the largest unhealthy accounts are weighed for each transaction in flight.
-_ATTENTION = 4
-
-
-def participant(spec: Trigger | Buyer, index: int, context: Context) -> Agent:
-    """Participant number ``index`` of the ``count`` that a scenario asks for.
-
-    Raises TypeError for a design in which it has no part.
-    """
-    design = context.scenario.venue(spec.venue).liquidation  # type: ignore[attr-defined]
-    if isinstance(design, DutchAuctions):
-        if isinstance(spec, Trigger):
-            return DutchTrigger(spec, index, context)
-        return DutchBuyer(spec, index, context)
-    if isinstance(design, EnglishAuctions):
-        if isinstance(spec, Trigger):
-            return EnglishTrigger(spec, index, context)
-        return EnglishBidder(spec, index, context)
-    raise TypeError(f"{spec.name} has no part in {design.tag_value()}")
+ATTENTION = 4
 
 
 class Participant:
     """What triggers and buyers share: a purse of fees, a latency, outages, orders in flight."""
 
-    def __init__(self, spec: Trigger | Buyer, index: int, context: Context) -> None:
+    def __init__(self, spec: Trigger | Buyer | Depositor, index: int, context: Context) -> None:
         self.name = f"{spec.name}-{index}" if spec.count > 1 else spec.name
         self._venue = spec.venue
         self._sender = account(spec.name, index).address
         self._world = context.world
-        self._most = spec.max_transactions
+        # a depositor's three steps follow each other
+        self._most = 3 if isinstance(spec, Depositor) else spec.max_transactions
         self._fee_asset = context.scenario.block_space.fee_asset
         self._outages = OutageClock(spec.outages, context, self.name)
         self._maker = OrderMaker(context, self.name, self._sender, spec.bid, spec.latency_blocks)
-        self._floor = usd_wad(spec.min_profit_usd)
+        self._floor = 0 if isinstance(spec, Depositor) else usd_wad(spec.min_profit_usd)
         self._in_flight: set[str] = set()
 
     def act(self, view: View) -> list[Order]:
@@ -97,7 +89,7 @@ class DutchTrigger(Participant):
         if not venue.unhealthy_since:
             return orders
         rooms = dict(enumerate(module.throttle))
-        for quote in venue.candidates(_ATTENTION * self._most):
+        for quote in venue.candidates(ATTENTION * self._most):
             orders += self._trigger(view, venue, module, quote, rooms)
         return orders
 
@@ -265,7 +257,7 @@ class EnglishTrigger(Participant):
                 orders.append(self._order(view, "reset", key, auction.address, data))
         if not venue.unhealthy_since:
             return orders
-        for quote in venue.candidates(_ATTENTION * self._most):
+        for quote in venue.candidates(ATTENTION * self._most):
             symbol = venue.venue.assets[quote.collateral]
             words = venue.venue.position_words(quote.account, venue.states)
             lot = int(design.largest_lot * self._world.units[symbol])

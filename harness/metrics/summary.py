@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from harness.metrics.exchanges import exchange_solvency
 from harness.protocols.isolated_lending import IsolatedLendingVenue
-from harness.scenario import PRICE_UNIT, Scenario
+from harness.scenario import PRICE_UNIT, Scenario, StabilityDeposits
 from harness.trace import LiquidationRow, Trace, VenueBlock
 from harness.world import World
 
@@ -67,7 +67,7 @@ def prices(run: Trace, twin: Trace) -> dict[str, dict[str, float]]:
 
 
 #: What those do who liquidate: they pay its fees and have its profit.
-LIQUIDATING = frozenset({"liquidate", "auction", "reset", "buy", "bid", "settle", "sell"})
+LIQUIDATING = frozenset({"liquidate", "auction", "reset", "buy", "bid", "settle", "sell", "absorb"})
 
 
 def liquidator_profit(run: Trace, world: World, scenario: Scenario) -> int:
@@ -82,6 +82,8 @@ def liquidator_profit(run: Trace, world: World, scenario: Scenario) -> int:
     names = set()
     later: set[int] = set()
     for sale in run.sales:
+        if sale.by_depositor:
+            continue
         later.add(sale.liquidation)
         debt = run.liquidations[sale.liquidation].debt
         price = run.blocks[sale.block].external[debt] * scale
@@ -91,6 +93,8 @@ def liquidator_profit(run: Trace, world: World, scenario: Scenario) -> int:
         names.add(row.liquidator)
         total += row.reward_usd
         price = run.blocks[row.block].external[row.debt] * scale
+        if row.depositors_usd or row.borrowers_usd:
+            continue  # depositors paid, and have what it brought
         if (row.trade or row.proceeds or row.unsold) and place not in later:
             total += (row.proceeds - row.repaid) * price // world.units[row.debt]
         if row.unsold:
@@ -166,6 +170,17 @@ def solvency(run: Trace, world: World) -> dict[str, Any]:
     by_venue = {}
     for name, state in last.venues.items():
         figures = _venue_solvency(state, _prices(run, world, name), _units(world, name))
+        prices = dict(zip(world.venues[name].assets, _prices(run, world, name), strict=True))
+        figures["carried_by_reserves"] += sum(
+            amount * prices[symbol] // world.units[symbol]
+            for (venue, symbol), amount in run.covered.items()
+            if venue == name
+        )
+        module = world.venues[name].module
+        if module is not None and isinstance(module.design, StabilityDeposits):
+            rows = [row for row in run.liquidations if row.venue == name]
+            figures["carried_by_depositors"] = sum(row.depositors_usd for row in rows)
+            figures["carried_by_borrowers"] = sum(row.borrowers_usd for row in rows)
         if isinstance(world.venues[name], IsolatedLendingVenue):
             # what an isolated market writes off leaves no deficit: suppliers bore it at once
             lost = _written_off(run, world, name)

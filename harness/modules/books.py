@@ -6,25 +6,31 @@ has anything in hand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.engine.base import Engine
 from harness.modules.handle import ModuleHandle
 from harness.modules.state import ModuleState
-from harness.protocols.pooled_lending import NO_CAP, PooledLendingVenue
+from harness.protocols.pooled_lending import NO_CAP, RAY, AssetState, PooledLendingVenue
 from harness.scenario.liquidation import (
+    AbsorbAndSell,
     DutchAuctions,
     EnglishAuctions,
     GrowingDiscount,
     LiquidationDesign,
+    StabilityDeposits,
 )
-from harness.scenario.model import usd_wad
+from harness.scenario.model import base_units, usd_wad
 from harness.testing.module_invariants import (
+    wrong_absorption,
     wrong_bid,
+    wrong_collateral_sale,
     wrong_discount,
     wrong_module_account,
+    wrong_pool,
     wrong_purchase,
+    wrong_redistribution,
     wrong_throttle,
 )
 from harness.trace import LiquidationRow
@@ -39,6 +45,8 @@ OF_DESIGN: Mapping[type[LiquidationDesign], tuple[str, ...]] = {
     GrowingDiscount: ("DIS-1",),
     DutchAuctions: ("AUC-1", "AUC-2", "AUC-3"),
     EnglishAuctions: ("AUC-2", "ENG-1"),
+    AbsorbAndSell: ("ABS-1", "ABS-2"),
+    StabilityDeposits: ("STP-1", "STP-2"),
 }
 
 
@@ -56,6 +64,9 @@ class ModuleBooks:
         self._note = note
         #: bid and lot of English auctions, and the tab
         self._bids: dict[int, tuple[int, int, int]] = {}
+        #: what an absorbing module did in this block, in order, and the market's prices before it
+        self._absorbing: list[tuple[str, Mapping[str, Any]]] = []
+        self._prices: list[int] = []
 
     def event(self, name: str, fields: Mapping[str, Any], block: int) -> None:
         """The checks of one event of the module."""
@@ -68,6 +79,8 @@ class ModuleBooks:
             )
             self._note("AUC-3", block, problem and f"auction {fields['id']}: {problem}")
         design = self._module.design
+        if isinstance(design, AbsorbAndSell) and name in ("Confiscate", "Absorb", "BuyCollateral"):
+            self._absorbing.append((name, fields))
         if not isinstance(design, EnglishAuctions):
             return
         if name == "Kick":
@@ -106,7 +119,7 @@ class ModuleBooks:
         )
         self._note("DIS-1", row.block, problem)
 
-    def block(self, state: ModuleState, block: int) -> None:
+    def block(self, state: ModuleState, assets: Sequence[AssetState], block: int) -> None:
         """The checks of what the module holds after a block."""
         design = self._module.design
         problems: list[tuple[str, str | None]] = []
@@ -114,6 +127,10 @@ class ModuleBooks:
             problems += self._throttle(state, design)
         if isinstance(design, DutchAuctions | EnglishAuctions):
             problems += self._account(state)
+        if isinstance(design, AbsorbAndSell):
+            problems += self._absorptions(state, assets, design)
+        if isinstance(design, StabilityDeposits):
+            problems += self._pool(state, design)
         for identifier, problem in problems:
             self._note(identifier, block, problem)
 
@@ -139,3 +156,87 @@ class ModuleBooks:
             debts = [sale.scaled_debt for sale in sales if sale.item.debt == place]
             yield "AUC-2", wrong_module_account(f"claims in {symbol}", word >> 128, claims)
             yield "AUC-2", wrong_module_account(f"debts in {symbol}", word & NO_CAP, debts)
+
+    def _absorptions(
+        self, state: ModuleState, assets: Sequence[AssetState], design: AbsorbAndSell
+    ) -> Iterator[tuple[str, str | None]]:
+        """Goes back through the block from the reserves after it: only purchases and absorptions
+        change them, and interest does not within a block."""
+        prices = [asset.price_wad for asset in assets]
+        before = self._prices or prices
+        happened, self._absorbing, self._prices = self._absorbing, [], prices
+        if not happened:
+            return
+        reserves = state.store_front.reserves
+        taken: Mapping[str, Any] = {}
+        for name, fields in reversed(happened):
+            if name == "Confiscate":
+                taken = fields
+            elif name == "BuyCollateral":
+                reserves -= fields["baseAssets"]
+                yield "ABS-1", self._purchase(fields, reserves, design, (before, prices))
+            else:
+                reserves += fields["debt"] + fields["credited"]
+                yield "ABS-2", self._absorption(fields, taken, assets, design)
+
+    def _purchase(
+        self,
+        fields: Mapping[str, Any],
+        reserves: int,
+        design: AbsorbAndSell,
+        prices: tuple[Sequence[int], Sequence[int]],
+    ) -> str | None:
+        symbol = self._venue.symbol_of(fields["asset"])
+        place, base = self._venue.assets.index(symbol), self._venue.assets.index(design.base)
+        discount = design.store_front_bps * (BPS - design.liquidation_factor_bps)
+        # a pool's spot moves within the block: what was in force lies between the block's two ends
+        ask = min(price[place] for price in prices) * (BPS * BPS - discount) // (BPS * BPS)
+        worth = max(price[base] for price in prices) * fields["baseAssets"]
+        return wrong_collateral_sale(
+            reserves_before=reserves,
+            target=base_units(design.target_reserves, self._venue.decimals[base]),
+            paid_usd=worth // 10 ** self._venue.decimals[base],
+            collateral=fields["collateralAssets"],
+            unit=10 ** self._venue.decimals[place],
+            ask_wad=ask,
+        )
+
+    def _absorption(
+        self,
+        fields: Mapping[str, Any],
+        taken: Mapping[str, Any],
+        assets: Sequence[AssetState],
+        design: AbsorbAndSell,
+    ) -> str | None:
+        base = self._venue.assets.index(design.base)
+        limit = 0
+        for place, word in enumerate(taken["taken"]):
+            claims = (word >> 128) * assets[place].supply_index // RAY
+            worth = claims * taken["prices"][place] // 10 ** self._venue.decimals[place]
+            limit += worth if place == base else worth * design.liquidation_factor_bps // BPS
+        price = taken["prices"][base]
+        words = self._venue.scaled_words(self._engine, [fields["account"]])
+        return wrong_absorption(
+            credited=fields["credited"],
+            debt_after=words[base] & NO_CAP,
+            credit_limit=limit * 10 ** self._venue.decimals[base] // price,
+            debt_before=fields["debt"],
+        )
+
+    def _pool(
+        self, state: ModuleState, design: StabilityDeposits
+    ) -> Iterator[tuple[str, str | None]]:
+        pool = state.pool
+        token = self._venue.token(design.debt)
+        held = token.read(self._engine, "balanceOf", self._module.contract.address)
+        yield (
+            "STP-1",
+            wrong_pool(
+                deposits=[deposit for deposit, _ in pool.parts],
+                total_deposits=pool.deposits,
+                token_balance=held,
+                gains=[gain for _, gain in pool.parts],
+                scaled_claims=pool.scaled_claims,
+            ),
+        )
+        yield "STP-2", wrong_redistribution(scaled_debt=pool.scaled_debt)

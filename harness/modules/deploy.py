@@ -8,7 +8,9 @@ from decimal import Decimal, localcontext
 from harness.accounts import account
 from harness.contracts import Contract
 from harness.modules.handle import ModuleHandle
+from harness.population import Position
 from harness.scenario.liquidation import (
+    AbsorbAndSell,
     DutchAuctions,
     EnglishAuctions,
     ExponentialCurve,
@@ -17,15 +19,19 @@ from harness.scenario.liquidation import (
     LinearCurve,
     LiquidationDesign,
     PriceCurve,
+    StabilityDeposits,
     StepCurve,
 )
 from harness.scenario.model import Lending, Scenario, base_units
-from harness.scenario.participants import Buyer
+from harness.scenario.participants import Buyer, Depositor
 from harness.setup import Setup
 
 WAD = 10**18
 RAY = 10**27
 BPS = 10_000
+
+#: How many borrowers a stability pool can spread losses over.
+MOST_ENROLLED = 1024
 
 
 def deploy_module(
@@ -35,6 +41,8 @@ def deploy_module(
     *,
     admin: bytes,
     router: Contract,
+    tokens: Mapping[str, Contract],
+    decimals: Mapping[str, int],
 ) -> ModuleHandle | None:
     """Deploys a design and gives it to a market that lists nothing yet; None for the fixed bonus.
 
@@ -53,6 +61,25 @@ def deploy_module(
         increase = WAD + design.bid_increase_bps * WAD // BPS
         config = (increase, design.bid_duration_s, design.auction_duration_s)
         contract = setup.deploy("EnglishAuction", admin, market.address, config)
+    elif isinstance(design, AbsorbAndSell):
+        base, target = tokens[design.base], design.target_reserves
+        contract = setup.deploy(
+            "Absorption",
+            admin,
+            market.address,
+            base.address,
+            base_units(target, decimals[design.base]),
+            design.store_front_bps,
+        )
+        executor = setup.deploy("PurchaseExecutor", router.address)
+    elif isinstance(design, StabilityDeposits):
+        contract = setup.deploy(
+            "StabilityPool",
+            market.address,
+            tokens[design.collateral].address,
+            tokens[design.debt].address,
+            design.keeper_share_bps,
+        )
     else:
         raise TypeError(f"no module for {design.tag_value()}")
     setup.send(admin, market, "setLiquidationModule", contract.address)
@@ -80,18 +107,56 @@ def configure_module(
         for token, places in collaterals:
             lot, penalty = base_units(design.largest_lot, places), BPS + design.penalty_bps
             setup.send(admin, module.contract, "setTerms", token.address, lot, penalty)
+    if isinstance(design, AbsorbAndSell):
+        factor = design.liquidation_factor_bps
+        for token, _ in collaterals:
+            setup.send(admin, module.contract, "setLiquidationFactor", token.address, factor)
 
 
-def equip_buyers(
+def enroll(
+    setup: Setup, module: ModuleHandle, borrowers: Sequence[tuple[bytes, Position]], *, admin: bytes
+) -> None:
+    """Has a stability pool count the first of its borrowers, with what each owes and holds."""
+    design = module.design
+    if not isinstance(design, StabilityDeposits):
+        return
+    fitting = [
+        owner
+        for owner, position in borrowers
+        if any(symbol == design.collateral and amount for symbol, amount in position.supplied)
+        and any(symbol == design.debt and amount for symbol, amount in position.borrowed)
+    ]
+    for owner in fitting[:MOST_ENROLLED]:
+        setup.send(admin, module.contract, "enroll", owner)
+
+
+def equip_participants(
+    setup: Setup,
     scenario: Scenario,
     modules: Mapping[str, ModuleHandle],
     router: Contract,
+    *,
+    decimals: Mapping[str, int],
+    mint: Callable[[str, bytes, int], None],
     approve: Callable[[str, bytes, Contract], None],
 ) -> None:
-    """Has those who buy from modules approve what takes their tokens.
+    """Has those who buy from modules approve what takes their tokens, and depositors deposit.
 
     modules: by the market's name
     """
+    for depositor in scenario.agents_of(Depositor):
+        module = modules[depositor.venue]
+        design = module.design
+        if not isinstance(design, StabilityDeposits):
+            raise TypeError(f"{depositor.name} has no pool")  # validation refuses it
+        amount = base_units(depositor.deposit, decimals[design.debt])
+        for index in range(depositor.count):
+            owner = account(depositor.name, index).address
+            mint(design.debt, owner, amount)
+            approve(design.debt, owner, module.contract)
+            approve(design.collateral, owner, router)
+            if amount:
+                setup.send(owner, module.contract, "deposit", amount)
     for buyer in scenario.agents_of(Buyer):
         module = modules[buyer.venue]
         listed = [asset.symbol for asset in scenario.venue_as(Lending, buyer.venue).assets]

@@ -18,6 +18,7 @@ class ModuleHandle:
         lens: reads modules of every kind.
         trigger: what starts its auctions, if that is a contract of its own.
         executor: buys from it and sells on, if anybody can buy from it.
+        depositors: those who stand ready in a stability pool.
 
     """
 
@@ -26,3 +27,4 @@ class ModuleHandle:
     lens: Contract
     trigger: Contract | None = None
     executor: Contract | None = None
+    depositors: tuple[bytes, ...] = ()

@@ -10,7 +10,7 @@ from harness.contracts import WORD
 from harness.engine.base import Engine, Receipt
 from harness.modules.handle import ModuleHandle
 from harness.protocols.pooled_lending import PooledLendingVenue
-from harness.scenario.liquidation import DutchAuctions, EnglishAuctions
+from harness.scenario.liquidation import AbsorbAndSell, DutchAuctions, EnglishAuctions
 
 SIGN = 1 << 255
 
@@ -69,6 +69,32 @@ class EnglishSale(NamedTuple):
     scaled_debt: int
 
 
+class StoreFront(NamedTuple):
+    """What an absorbing module has: base assets, and for each asset of the market what is for sale
+    and the ask price (WAD, 0 where it is not absorbed).
+
+    reserves: may be negative
+    owed, claims: what the module owes and has of the base asset
+    """
+
+    reserves: int
+    target: int
+    owed: int
+    claims: int
+    for_sale: tuple[int, ...]
+    ask_wad: tuple[int, ...]
+
+
+class PoolState(NamedTuple):
+    """A stability pool: deposits in base units, scaled claims and debt of the pool, and for each
+    depositor deposit and gain (scaled claims)."""
+
+    deposits: int
+    scaled_claims: int
+    scaled_debt: int
+    parts: tuple[tuple[int, int], ...]
+
+
 class Throttle(NamedTuple):
     """Room for more auctions of a collateral: USD WAD; the penalty factor is in bps."""
 
@@ -91,7 +117,7 @@ class ModuleState:
 
     def update(self, receipts: Sequence[Receipt]) -> None:
         """Moves on to the state after a block."""
-        for name in ("dutch_sales", "english_sales", "_throttles"):
+        for name in ("dutch_sales", "english_sales", "_throttles", "store_front", "pool"):
             self.__dict__.pop(name, None)
         if not isinstance(self.handle.design, DutchAuctions | EnglishAuctions):
             return
@@ -145,6 +171,27 @@ class ModuleState:
             return self.dutch_sales
         return self.english_sales
 
+    @cached_property
+    def store_front(self) -> StoreFront:
+        """What is for sale, and what it has to pay for."""
+        words = self._words("storeFront", self.handle.contract.address, self._addresses)
+        reserves = words[0] - (1 << 256) if words[0] & SIGN else words[0]
+        _, target, owed, claims, *items = words
+        return StoreFront(reserves, target, owed, claims, tuple(items[::2]), tuple(items[1::2]))
+
+    @cached_property
+    def pool(self) -> PoolState:
+        """The stability pool, with its depositors in the order of the handle's."""
+        words = self._words(
+            "stabilityPool", self.handle.contract.address, list(self.handle.depositors)
+        )
+        deposits, claims, debt, *parts = words
+        return PoolState(deposits, claims, debt, tuple(zip(parts[::2], parts[1::2], strict=True)))
+
+    def claims_of(self, owner: bytes, place: int) -> int:
+        """Scaled claims of anyone in one asset of the market."""
+        return self._venue.scaled_words(self._engine, [owner])[place] >> 128
+
     @property
     def throttle(self) -> list[Throttle]:
         """The throttle of each asset of the market, in its order."""
@@ -172,6 +219,14 @@ class ModuleState:
                 self._uncovered(sale.item, sale.owed, sale.lot, prices_wad)
                 for sale in self.dutch_sales
             )
+        if isinstance(design, AbsorbAndSell):
+            front, base = self.store_front, self._venue.assets.index(design.base)
+            held = self._usd(base, front.claims, prices_wad) + sum(
+                self._usd(place, amount, prices_wad)
+                for place, amount in enumerate(front.for_sale)
+                if place != base
+            )
+            return max(0, self._usd(base, front.owed, prices_wad) - held)
         # what a bid does not pay is lost once it wins: the lot is the bidder's
         return sum(
             self._usd(sale.item.debt, sale.owed, prices_wad)

@@ -8,6 +8,7 @@ reported is read from the lens, in integers, for those candidates.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -16,11 +17,13 @@ from numpy.typing import NDArray
 from harness.accounts import account
 from harness.contracts import WORD, Contract, Words
 from harness.engine.base import Engine, Receipt
-from harness.modules.deploy import configure_module, deploy_module
+from harness.modules.deploy import configure_module, deploy_module, enroll
 from harness.modules.handle import ModuleHandle
 from harness.population import Position
 from harness.scenario import (
+    AbsorbAndSell,
     CheckedFeed,
+    Depositor,
     GrowingDiscount,
     Lending,
     LendingAsset,
@@ -150,7 +153,13 @@ class PooledLendingVenue:
         "Draw": 3,
     }
     #: the events a recorder has use for
-    EVENTS: ClassVar[tuple[str, ...]] = ("Liquidate", "BadDebt", "AssetConfigured", "Confiscate")
+    EVENTS: ClassVar[tuple[str, ...]] = (
+        "Liquidate",
+        "BadDebt",
+        "AssetConfigured",
+        "Confiscate",
+        "DeficitCovered",
+    )
     #: whether a liquidator gets the collateral before it has to pay
     needs_no_capital: ClassVar[bool] = False
 
@@ -221,6 +230,13 @@ class PooledLendingVenue:
     def token(self, symbol: str) -> Contract:
         """A listed asset's token."""
         return self._tokens[symbol]
+
+    def symbol_of(self, token: bytes) -> str:
+        """The listed asset of a token's address; KeyError if there is none."""
+        for symbol in self.assets:
+            if self._tokens[symbol].address == token:
+                return symbol
+        raise KeyError(token.hex())
 
     @property
     def people(self) -> tuple[bytes, ...]:
@@ -543,14 +559,25 @@ class PooledLendingVenue:
         return valued
 
 
+def depositors(scenario: Scenario, venue: str) -> tuple[bytes, ...]:
+    """Those who stand ready in a market's stability pool."""
+    return tuple(
+        account(spec.name, index).address
+        for spec in scenario.agents_of(Depositor)
+        if spec.venue == venue
+        for index in range(spec.count)
+    )
+
+
 def participants(scenario: Scenario, venue: str) -> list[bytes]:
     """Those whom a market's module may pay in claims."""
-    return [
+    triggers = [
         account(spec.name, index).address
         for spec in scenario.agents_of(Trigger)
         if spec.venue == venue
         for index in range(spec.count)
     ]
+    return [*triggers, *depositors(scenario, venue)]
 
 
 def deploy_pooled_lending(
@@ -589,7 +616,15 @@ def deploy_pooled_lending(
     lens = setup.deploy("LendingLens")
     if spec.flash_loan_fee_pips:
         setup.send(admin, market, "setFlashLoanFee", spec.flash_loan_fee_pips)
-    module = deploy_module(setup, spec.liquidation, market, admin=admin, router=router)
+    module = deploy_module(
+        setup,
+        spec.liquidation,
+        market,
+        admin=admin,
+        router=router,
+        tokens=tokens,
+        decimals=decimals,
+    )
     for listing in spec.assets:
         opening = listing.liquidation_threshold_bps
         config = _asset_config(listing, scenario, tokens, feeds, decimals, ltv_bps=opening)
@@ -631,8 +666,16 @@ def deploy_pooled_lending(
             if listing.liquidation_threshold_bps
         ]
         configure_module(setup, module, collaterals, admin=admin)
+        enroll(setup, module, [(address_of(p), p) for p in positions], admin=admin)
+        if isinstance(spec.liquidation, AbsorbAndSell) and spec.liquidation.reserves:
+            base = spec.liquidation.base
+            amount = base_units(spec.liquidation.reserves, decimals[base])
+            mint(base, seeder, amount)
+            approve(base, seeder, market)
+            setup.send(seeder, market, "fundReserves", tokens[base].address, amount)
         suppliers.append(module.contract.address)
         suppliers += participants(scenario, spec.name)
+        module = replace(module, depositors=depositors(scenario, spec.name))
     places = [decimals[a.symbol] for a in spec.assets]
     return PooledLendingVenue(
         spec,

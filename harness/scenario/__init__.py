@@ -15,6 +15,7 @@ from harness.scenario.files import (
     with_price_file,
 )
 from harness.scenario.liquidation import (
+    AbsorbAndSell,
     DutchAuctions,
     EnglishAuctions,
     ExponentialCurve,
@@ -23,6 +24,7 @@ from harness.scenario.liquidation import (
     LinearCurve,
     LiquidationDesign,
     PriceCurve,
+    StabilityDeposits,
     StepCurve,
 )
 from harness.scenario.model import (
@@ -85,7 +87,7 @@ from harness.scenario.model import (
     rate_ray,
     usd_wad,
 )
-from harness.scenario.participants import Buyer, Trigger
+from harness.scenario.participants import Buyer, Depositor, Trigger
 from harness.scenario.perps import (
     BasisTrader,
     FundingKeeper,
@@ -108,6 +110,7 @@ __all__ = [
     "PRICE_UNIT",
     "RAY",
     "WAD",
+    "AbsorbAndSell",
     "Agent",
     "Amounts",
     "Arbitrageur",
@@ -124,6 +127,7 @@ __all__ = [
     "Clock",
     "ConstantPrice",
     "Correlation",
+    "Depositor",
     "DerivedFeed",
     "DutchAuctions",
     "EnglishAuctions",
@@ -173,6 +177,7 @@ __all__ = [
     "SchedulePrice",
     "Shock",
     "SizeDistribution",
+    "StabilityDeposits",
     "StepCurve",
     "Stress",
     "StuckFeed",

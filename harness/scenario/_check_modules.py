@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from harness.errors import ScenarioError
 from harness.scenario.liquidation import (
+    AbsorbAndSell,
     DutchAuctions,
     EnglishAuctions,
     FixedBonus,
     GrowingDiscount,
     LiquidationDesign,
+    StabilityDeposits,
 )
-from harness.scenario.model import Lending, Liquidator, PooledLending, Scenario
-from harness.scenario.participants import Buyer, Trigger
+from harness.scenario.model import Agent, Lending, Liquidator, PooledLending, Scenario
+from harness.scenario.participants import Buyer, Depositor, Trigger
 
 #: Designs in which whoever repays gets the collateral at once.
 _AT_ONCE = (FixedBonus, GrowingDiscount)
 
-#: Designs in which somebody starts what others then buy in.
-_SOLD_LATER = (DutchAuctions, EnglishAuctions)
+#: The designs in which each kind of participant has a part.
+_PARTS: Mapping[type[Agent], tuple[type[LiquidationDesign], ...]] = {
+    Trigger: (DutchAuctions, EnglishAuctions, AbsorbAndSell, StabilityDeposits),
+    Buyer: (DutchAuctions, EnglishAuctions, AbsorbAndSell),
+    Depositor: (StabilityDeposits,),
+}
 
 
 def check_modules(scenario: Scenario) -> None:
@@ -25,11 +33,11 @@ def check_modules(scenario: Scenario) -> None:
     part in the design of its venue."""
     for i, venue in enumerate(scenario.venues):
         if isinstance(venue, PooledLending):
-            _check_design(venue.liquidation, f"venue[{i}].liquidation")
+            _check_design(venue, f"venue[{i}].liquidation")
     for i, agent in enumerate(scenario.agents):
         path = f"agent[{i}]"
-        if isinstance(agent, Trigger | Buyer):
-            _serves(scenario, agent.venue, f"{path}.venue")
+        if isinstance(agent, Trigger | Buyer | Depositor):
+            _serves(scenario, agent, f"{path}.venue")
             for j, (start, end) in enumerate(agent.outages.windows):
                 if end <= start:
                     where = f"{path}.outages.windows[{j}][1]"
@@ -52,35 +60,53 @@ def _design_of(scenario: Scenario, name: str) -> LiquidationDesign | None:
     return FixedBonus() if isinstance(venue, Lending) else None
 
 
-def _serves(scenario: Scenario, name: str, path: str) -> None:
-    if not isinstance(_design_of(scenario, name), _SOLD_LATER):
+def _serves(scenario: Scenario, agent: Trigger | Buyer | Depositor, path: str) -> None:
+    designs = _PARTS[type(agent)]
+    if not isinstance(_design_of(scenario, agent.venue), designs):
         fitting = [
             venue.name
             for venue in scenario.venues_of(PooledLending)
-            if isinstance(venue.liquidation, _SOLD_LATER)
+            if isinstance(venue.liquidation, designs)
         ]
-        allowed = ", ".join(fitting) or "(there are none)"
-        raise ScenarioError(path, name, f"a venue that liquidates by auction: one of {allowed}")
+        kinds = ", ".join(design.kind_name for design in designs)
+        allowed = f"a venue that liquidates by {kinds}: one of {', '.join(fitting) or '(none)'}"
+        raise ScenarioError(path, agent.venue, allowed)
 
 
 def _liquidates(scenario: Scenario, name: str, path: str) -> None:
     design = _design_of(scenario, name)
     if design is not None and not isinstance(design, _AT_ONCE):
-        allowed = f"a venue without {design.tag_value()}, where kinds trigger and buyer take part"
+        allowed = f"a venue without {design.tag_value()}, which has participants of its own"
         raise ScenarioError(path, name, allowed)
 
 
-def _check_design(design: LiquidationDesign, path: str) -> None:
-    if not isinstance(design, DutchAuctions):
-        return
-    if design.limit_per_collateral_usd < design.dust_usd:
-        allowed = f"at least dust_usd {design.dust_usd:g}"
-        raise ScenarioError(
-            f"{path}.limit_per_collateral_usd", design.limit_per_collateral_usd, allowed
-        )
-    if design.limit_usd < design.dust_usd:
-        allowed = f"at least dust_usd {design.dust_usd:g}"
-        raise ScenarioError(f"{path}.limit_usd", design.limit_usd, allowed)
+def _check_design(venue: PooledLending, path: str) -> None:
+    design = venue.liquidation
+    if isinstance(design, DutchAuctions):
+        _check_dutch(design, path)
+    listed = {asset.symbol: asset.liquidation_threshold_bps for asset in venue.assets}
+    named: dict[str, str] = {}
+    if isinstance(design, AbsorbAndSell):
+        named = {"base": design.base}
+    elif isinstance(design, StabilityDeposits):
+        named = {"collateral": design.collateral, "debt": design.debt}
+        if design.collateral == design.debt:
+            raise ScenarioError(f"{path}.debt", design.debt, "not the collateral")
+    for field, symbol in named.items():
+        if symbol not in listed:
+            allowed = f"listed in {venue.name}: one of {', '.join(listed)}"
+            raise ScenarioError(f"{path}.{field}", symbol, allowed)
+    if isinstance(design, AbsorbAndSell) and listed[design.base]:
+        allowed = f"an asset that is no collateral; {design.base} has a liquidation threshold"
+        raise ScenarioError(f"{path}.base", design.base, allowed)
+
+
+def _check_dutch(design: DutchAuctions, path: str) -> None:
+    for field in ("limit_per_collateral_usd", "limit_usd"):
+        limit = getattr(design, field)
+        if limit < design.dust_usd:
+            allowed = f"at least dust_usd {design.dust_usd:g}"
+            raise ScenarioError(f"{path}.{field}", limit, allowed)
     if design.flat_incentive_usd and design.dust_usd < 2 * design.flat_incentive_usd:
         # whoever owes dust and triggers himself would be paid for it
         allowed = f"at most half of dust_usd {design.dust_usd:g}"

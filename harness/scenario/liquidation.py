@@ -126,3 +126,37 @@ class EnglishAuctions(LiquidationDesign):
     bid_increase_bps: _Bps = 300
     bid_duration_s: _Seconds = 600
     auction_duration_s: _Seconds = 600
+
+
+@dataclass(frozen=True, slots=True)
+class AbsorbAndSell(LiquidationDesign):
+    """Accounts are absorbed whole, and their collateral is sold from reserves (Compound III).
+
+    One asset is lent (``base``). An absorbed account's debt is gone at once; what
+    ``liquidation_factor_bps`` of its collateral's value exceeds the debt by is credited to it.
+    Collateral is for sale while reserves are below ``target_reserves`` tokens, at a discount of
+    ``store_front_bps`` of the penalty 1 - liquidation factor. ``reserves`` are tokens of the base
+    asset that the market's reserves hold at the start.
+    """
+
+    kind_name: ClassVar[str] = "absorption"
+    base: str
+    liquidation_factor_bps: Annotated[int, Range(1, 10_000)] = 9300
+    store_front_bps: _Bps = 6000
+    target_reserves: Annotated[float, Range(0, 1e18)] = 5_000_000.0
+    reserves: Annotated[float, Range(0, 1e18)] = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class StabilityDeposits(LiquidationDesign):
+    """Depositors put up the debt asset in advance (Liquity's stability pool).
+
+    A liquidation burns deposits against the debt and gives them the ``collateral``; what they do
+    not cover is spread over the other borrowers by their collateral. Who starts it is paid
+    ``keeper_share_bps`` of the collateral. The first 1024 borrowers share in what is spread.
+    """
+
+    kind_name: ClassVar[str] = "stability-pool"
+    collateral: str
+    debt: str
+    keeper_share_bps: _Bps = 50

@@ -73,3 +73,24 @@ class Buyer(Agent):
     """Tokens of the fee asset each has for fees."""
     bid: Bid = DEFAULT_BID
     outages: Outages = NO_OUTAGES
+
+
+@dataclass(frozen=True, slots=True)
+class Depositor(Agent):
+    """Stands ready in a stability pool with ``deposit`` tokens of the debt asset.
+
+    It is paid in claims on collateral, takes them out when they are worth ``min_gain_usd``, and
+    sells them as a forced trade.
+    """
+
+    kind_name: ClassVar[str] = "depositor"
+    name: Name
+    venue: Name
+    deposit: Amount
+    count: Annotated[int, Range(1, 10_000)] = 1
+    latency_blocks: Blocks = 0
+    min_gain_usd: Usd = 100.0
+    fee_deposit: Amount = 1.0
+    """Tokens of the fee asset each has for fees."""
+    bid: Bid = DEFAULT_BID
+    outages: Outages = NO_OUTAGES

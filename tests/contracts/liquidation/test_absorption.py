@@ -173,11 +173,25 @@ def test_what_is_not_there_is_not_sold(store: Store) -> None:
     desk.price("ETH", 1_700 * PRICE)
     store.absorb("borrower")
     with store.chain.reverts("InsufficientCollateral"):
-        store.buy(11 * ask(1_700))
+        store.buy(11 * ask(1_700), least=11 * WAD)
     with store.chain.reverts("TooLittle"):
         store.buy(WAD, least=WAD)
     with store.chain.reverts("NotAbsorbed", desk.asset("USD")):
         store.read("askPriceWad", desk.asset("USD"))
+
+
+def test_who_pays_for_more_than_there_is_pays_for_what_there_is(store: Store) -> None:
+    """So that the last of it can be bought, whose price is no whole number of base units."""
+    desk = store.desk
+    desk.borrower()
+    desk.price("ETH", 1_700 * PRICE)
+    store.absorb("borrower")
+    before = desk.balance_of(account("buyer").address, "USD")
+    store.buy(11 * ask(1_700))
+    assert before - desk.balance_of(account("buyer").address, "USD") == 10 * ask(1_700)
+    assert desk.held(store.module, "ETH") == (0, 0)
+    with store.chain.reverts("InsufficientCollateral"):
+        store.buy(WAD)
 
 
 def test_base_collateral_of_an_account_counts_in_full(store: Store) -> None:
