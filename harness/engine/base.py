@@ -7,7 +7,7 @@ returns and naming errors happen above the engine.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
@@ -22,6 +22,7 @@ __all__ = [
     "Block",
     "Engine",
     "EngineBase",
+    "Extendable",
     "Inspectable",
     "Log",
     "Receipt",
@@ -167,6 +168,20 @@ class Inspectable(Protocol):
         """Native balance in wei."""
 
 
+@runtime_checkable
+class Extendable(Protocol):
+    """What an engine in this process may offer beside `Engine`: to stop in the middle of a block,
+    where a snapshot may be taken, and go on with it."""
+
+    def extend(self, transactions: Sequence[Transaction]) -> list[Receipt]:
+        """Executes further transactions in the last executed block.
+
+        Raises:
+            EngineError: a transaction is malformed, or the engine failed.
+
+        """
+
+
 MarkT = TypeVar("MarkT")
 
 
@@ -264,7 +279,13 @@ class EngineBase(ABC, Generic[MarkT]):
             raise EngineError(
                 f"block {number}: timestamp {timestamp} must be above {self._timestamp}"
             )
-        for index, (sender, to, _) in enumerate(transactions):
+        self._admit_transactions(number, transactions)
+
+    def _admit_transactions(
+        self, number: int, transactions: Sequence[Transaction], first: int = 0
+    ) -> None:
+        """Raises EngineError if one of them, counted from ``first`` on, is malformed."""
+        for index, (sender, to, _) in enumerate(transactions, first):
             if len(sender) != 20:
                 raise EngineError(f"block {number}, transaction {index}: sender is not 20 bytes")
             if len(to) != 20 and (to or number != 1 or index != 0):

@@ -6,6 +6,7 @@ in-memory trie, whose root is all a snapshot has to remember.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from eth.constants import BLANK_ROOT_HASH, EMPTY_SHA3, ZERO_HASH32
@@ -51,13 +52,23 @@ class PyEvmEngine(EngineBase[bytes]):
         self._admit(block)
         number, timestamp, transactions = block
         self._state.execution_context = _context(number, timestamp)
+        receipts = self._send(number, transactions)
+        self._number, self._timestamp = number, timestamp
+        return receipts
+
+    def extend(self, transactions: Sequence[Transaction]) -> list[Receipt]:
+        """See `Extendable.extend`."""
+        self._check_open()
+        self._admit_transactions(self._number, transactions, first=1)
+        return self._send(self._number, transactions)
+
+    def _send(self, number: int, transactions: Sequence[Transaction]) -> list[Receipt]:
         receipts: list[Receipt] = []
         try:
             receipts.extend(map(self._apply, transactions))
             self._state.persist()
         except Exception as error:
             raise self._fail(number, len(receipts), repr(error)) from error
-        self._number, self._timestamp = number, timestamp
         return receipts
 
     def call(self, to: bytes, data: bytes) -> bytes:

@@ -7,6 +7,7 @@ read. Use one engine for each run.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pyrevm import EVM, BlockEnv, CfgEnv, Env, JournalCheckpoint
@@ -22,6 +23,7 @@ from harness.engine.base import (
     EngineBase,
     Log,
     Receipt,
+    Transaction,
 )
 from harness.errors import EngineError, Reverted
 
@@ -67,8 +69,19 @@ class RevmEngine(EngineBase[JournalCheckpoint]):
         """See `Engine.execute`. Receipts carry the output, never the gas."""
         number, timestamp, transactions = block
         self._admit(block)
+        self._evm.set_block_env(BlockEnv(number=number, timestamp=timestamp))
+        receipts = self._send(number, transactions)
+        self._number, self._timestamp = number, timestamp
+        return receipts
+
+    def extend(self, transactions: Sequence[Transaction]) -> list[Receipt]:
+        """See `Extendable.extend`."""
+        self._check_open()
+        self._admit_transactions(self._number, transactions, first=1)
+        return self._send(self._number, transactions)
+
+    def _send(self, number: int, transactions: Sequence[Transaction]) -> list[Receipt]:
         evm, texts, parsed = self._evm, self._hex, self._bytes
-        evm.set_block_env(BlockEnv(number=number, timestamp=timestamp))
         send, reset = evm.message_call, evm.reset_transient_storage
         receipts: list[Receipt] = []
         try:
@@ -96,7 +109,6 @@ class RevmEngine(EngineBase[JournalCheckpoint]):
                     )
         except Exception as error:
             raise self._fail(number, len(receipts), str(error)) from error
-        self._number, self._timestamp = number, timestamp
         return receipts
 
     def call(self, to: bytes, data: bytes) -> bytes:

@@ -57,7 +57,9 @@ class Runner:
         """
         rows: dict[str, TrialRow] = {}
         waiting: deque[Trial] = deque()
-        for trial in {trial.key: trial for trial in trials}.values():
+        unique = {trial.key: trial for trial in trials}.values()
+        # seed by seed: trials of one seed have most of their set-up in common, which workers keep
+        for trial in sorted(unique, key=lambda trial: trial.seed):
             row = self.store.get(trial.key) if self.store else None
             if row is None:
                 waiting.append(trial)

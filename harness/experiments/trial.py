@@ -9,13 +9,16 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from harness.engine import default_engine_name, open_engine
+from harness.engine.layered import Layers
 from harness.errors import EngineError, HarnessError
 from harness.scenario import Scenario, dump_scenario
 
@@ -25,13 +28,33 @@ Figures = Mapping[str, float | int | None]
 _PACKAGES = ("numpy", "pyrevm", "py-evm", "eth-tester", "web3")
 
 
+class _Held(threading.local):
+    """The engine that this thread of this worker keeps between trials: engines must not cross
+    threads, and do not pickle, so that nothing but the thread can hold them."""
+
+    def __init__(self) -> None:
+        self._name = ""
+        self._layers: Layers | None = None
+
+    def layers(self, engine: str) -> Layers:
+        """The kept engine, if it is of this name; else another takes its place."""
+        if self._layers is None or self._name != engine:
+            if self._layers is not None:
+                self._layers.close()
+            self._name, self._layers = engine, Layers(partial(open_engine, engine))
+        return self._layers
+
+
+_HELD = _Held()
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A scenario to run with a seed, on an engine by name (None: the default)."""
+    """A scenario to run with a seed, on an engine by name."""
 
     scenario: Scenario
     seed: int
-    engine: str | None
+    engine: str
     code: str
     key: str
 
@@ -68,12 +91,12 @@ class TrialRow:
 
 def make_trials(scenario: Scenario, seeds: Sequence[int], engine: str | None = None) -> list[Trial]:
     """A trial of a scenario for each seed."""
-    code, name = code_version(), engine or "default"
+    code, name = code_version(), engine or default_engine_name()
     body = hashlib.sha256(f"{_outside_code(scenario)}\n{dump_scenario(scenario)}".encode())
     trials = []
     for seed in seeds:
         digest = hashlib.sha256(f"trial 1\n{code}\n{name}\n{seed}\n{body.hexdigest()}".encode())
-        trials.append(Trial(scenario, seed, engine, code, digest.hexdigest()[:32]))
+        trials.append(Trial(scenario, seed, name, code, digest.hexdigest()[:32]))
     return trials
 
 
@@ -87,10 +110,12 @@ def run_trial(trial: Trial) -> TrialRow:
 
     if trial.code != code_version():
         raise EngineError(f"a worker has code {code_version()}, the sweep {trial.code}")
+    layers = _HELD.layers(trial.engine)
     try:
-        result = run(trial.scenario, trial.seed, trial.engine)
+        result = run(trial.scenario, trial.seed, layers.fresh())
         figures = run_figures(result)
     except Exception as error:  # noqa: BLE001 - plug-ins may raise anything; it becomes the row
+        layers.close()
         return failed(trial, error)
     checks = result.summary["checks"]
     return TrialRow(
