@@ -10,6 +10,8 @@
                           that never was one
     liquidations.parquet  of the run (with waves) and of its twin
     trades.parquet        forced trades of the run
+    margin_calls.parquet  every margin call with its end and outcome, of the run and of its twin
+    bad_debts.parquet     every debt written off, of the run and of its twin
     positions.parquet     every account before and after, and in which block it was liquidated
     cascade.parquet       liquidation, sale, price move, oracle update, next liquidation: every step
     losses.parquet        what each role gained and lost of each asset; it adds up to zero
@@ -61,6 +63,8 @@ _TABLES = (
     "transactions",
     "liquidations",
     "trades",
+    "margin_calls",
+    "bad_debts",
     "positions",
     "cascade",
     "losses",
@@ -323,6 +327,8 @@ def _tables(result: RunResult) -> dict[str, pa.Table]:
         _transactions(result),
         _liquidations(result),
         _trades(result.run),
+        _margin_calls(result),
+        _bad_debts(result),
         _positions(result),
         _cascade(result.run),
         _losses(result),
@@ -517,6 +523,37 @@ def _trades(run: Trace) -> pa.Table:
         columns.put(name, [getattr(row, name) for row in run.trades], "text")
     for name in ("amount_in", "amount_out", "spot_before", "spot_after"):
         columns.put(name, [getattr(row, name) for row in run.trades], "big")
+    return columns.table()
+
+
+def _margin_calls(result: RunResult) -> pa.Table:
+    rows = [
+        (name, venue, call)
+        for name, trace in (("run", result.run), ("twin", result.twin))
+        for venue, calls in trace.calls.items()
+        for call in sorted(calls, key=lambda call: (call.block, call.account))
+    ]
+    columns = _Columns()
+    columns.put("pass", [name for name, _, _ in rows], "text")
+    columns.put("venue", [venue for _, venue, _ in rows], "text")
+    for name in ("account", "block", "ended", "liquidations"):
+        columns.put(name, [getattr(call, name) for _, _, call in rows], "int64")
+    for name in ("outcome", "end"):
+        columns.put(name, [getattr(call, name) for _, _, call in rows], "text")
+    return columns.table()
+
+
+def _bad_debts(result: RunResult) -> pa.Table:
+    rows = [("run", row) for row in result.run.bad_debts]
+    rows += [("twin", row) for row in result.twin.bad_debts]
+    columns = _Columns()
+    columns.put("pass", [name for name, _ in rows], "text")
+    for name in ("venue", "asset"):
+        columns.put(name, [getattr(row, name) for _, row in rows], "text")
+    for name in ("block", "account"):
+        columns.put(name, [getattr(row, name) for _, row in rows], "int64")
+    for name in ("amount", "usd"):
+        columns.put(name, [getattr(row, name) for _, row in rows], "big")
     return columns.table()
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -79,6 +80,8 @@ FILES = {
     "transactions.parquet",
     "liquidations.parquet",
     "trades.parquet",
+    "margin_calls.parquet",
+    "bad_debts.parquet",
     "positions.parquet",
     "final_reads.parquet",
 }
@@ -167,7 +170,15 @@ def test_the_run_directory_is_complete(cli: Cli, tmp_path: Path) -> None:
 
 def test_the_tables_agree_with_the_summary(cli: Cli, tmp_path: Path) -> None:
     summary = cli("run", CRASH, "--out", "out", "--json").json()
-    names = ("blocks", "transactions", "liquidations", "trades", "positions")
+    names = (
+        "blocks",
+        "transactions",
+        "liquidations",
+        "trades",
+        "margin_calls",
+        "bad_debts",
+        "positions",
+    )
     tables = {name: pq.read_table(tmp_path / "out" / f"{name}.parquet") for name in names}
     passes = {"run": [], "twin": []}
     for row in tables["liquidations"].to_pylist():
@@ -180,6 +191,17 @@ def test_the_tables_agree_with_the_summary(cli: Cli, tmp_path: Path) -> None:
     assert [wave["count"] for wave in waves] == [
         sum(row["wave"] == wave["wave"] for row in liquidations) for wave in waves
     ]
+    calls, lost = (
+        tables[name].filter(pc.field("pass") == "run").to_pylist()
+        for name in ("margin_calls", "bad_debts")
+    )
+    counted = {
+        outcome: sum(row["outcome"] == outcome for row in calls)
+        for outcome in ("met", "reduced", "ignored")
+    }
+    assert {"count": len(calls), **counted} == summary["margin_calls"]
+    written_off = sum(row["amount"] for row in lost)
+    assert str(written_off) == summary["exact"]["solvency.bad_debt"].get("USDC", "0")
     blocks = tables["blocks"].to_pydict()
     assert sum(index is not None for index in blocks["index"]) == summary["blocks"]
     assert blocks["number"] == list(range(1, len(blocks["number"]) + 1))
