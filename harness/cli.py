@@ -144,6 +144,23 @@ def build_parser() -> argparse.ArgumentParser:
     )
     auditing.add_argument("scenario", help="a name from `harness list scenarios`, or a TOML file")
     auditing.add_argument(
+        "--positions", type=Path, metavar="FILE.csv", help="accounts instead of the scenario's"
+    )
+    auditing.add_argument(
+        "--prices",
+        metavar="[ASSET=]FILE.csv",
+        action="append",
+        default=[],
+        help="estimate volatility, jumps and correlation from a history (repeatable)",
+    )
+    auditing.add_argument(
+        "--depth",
+        metavar="[ASSET=]FILE.csv",
+        action="append",
+        default=[],
+        help="set pools and outside market from a table of quotes (repeatable)",
+    )
+    auditing.add_argument(
         "--format", default="html,json", metavar="html,md,json", help="what to write"
     )
     auditing.add_argument(

@@ -12,6 +12,7 @@ from typing import Any
 
 from harness import __version__
 from harness.audit.draws import stresses
+from harness.audit.inputs import read_inputs
 from harness.audit.markdown import markdown, summary
 from harness.audit.result import AuditResult
 from harness.audit.verdict import audit
@@ -20,7 +21,7 @@ from harness.experiments.pool import choose_workers
 from harness.report.audit import render_audit
 from harness.results import SCENARIO, command_line, make_folder, versions, write_json
 from harness.run import set_up
-from harness.scenario import Scenario, dump_scenario, load_scenario
+from harness.scenario import dump_scenario, load_scenario
 from harness.terminal import ProgressBar, columns
 
 __all__ = ["FORMATS", "run_audit"]
@@ -37,7 +38,13 @@ def run_audit(options: argparse.Namespace, say: Callable[[str], None]) -> bool:
         EngineError: an engine failed.
     """
     formats = _formats(options.format)
-    scenario, notes = _inputs(options)
+    inputs = read_inputs(
+        load_scenario(options.scenario, options.set),
+        options.positions,
+        options.prices,
+        options.depth,
+    )
+    scenario = inputs.scenario
     stresses(scenario)
     set_up(scenario, options.seed)  # refused before anything runs
     workers = choose_workers(options.executor, options.workers)
@@ -53,7 +60,8 @@ def run_audit(options: argparse.Namespace, say: Callable[[str], None]) -> bool:
                 engine=options.engine,
                 executor=None if pool is None else pool.executor,
                 progress=progress,
-                notes=notes,
+                variants=inputs.variants,
+                notes=inputs.notes,
             )
     finally:
         if progress:
@@ -74,10 +82,6 @@ def _formats(text: str) -> tuple[str, ...]:
         if name not in FORMATS:
             raise ScenarioError("--format", text, f"some of {','.join(FORMATS)}")
     return names
-
-
-def _inputs(options: argparse.Namespace) -> tuple[Scenario, tuple[str, ...]]:
-    return load_scenario(options.scenario, options.set), ()
 
 
 def _write(

@@ -205,6 +205,16 @@ def _pressure(result: AuditResult, _: Path) -> Iterator[str]:
             for health, cells in zip(wanted.health, result.health_by_depth, strict=True)
         ],
     )
+    if result.variants:
+        yield "## What the inputs leave open"
+        yield ""
+        yield from _table(
+            ["at", "class", "ES / supply", ""],
+            [
+                [v.name, v.stress, words.bps(v.share), "passes" if v.passes else "fails"]
+                for v in result.variants
+            ],
+        )
     yield "## Sensitivity"
     yield ""
     if result.sensitivity.note:

@@ -14,7 +14,7 @@ from harness.audit.ranges import SafeRange
 from harness.audit.trials import Evaluation
 from harness.scenario import BPS, Scenario, Stress
 
-__all__ = ["AuditResult", "ClassResult", "FrontierPoint", "Suggestion", "WorstRun"]
+__all__ = ["AuditResult", "ClassResult", "FrontierPoint", "Suggestion", "VariantResult", "WorstRun"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,16 @@ class WorstRun:
 
 
 @dataclass(frozen=True)
+class VariantResult:
+    """Expected shortfall / supply at an end of what the inputs leave open, in a class of crises."""
+
+    name: str
+    stress: str
+    share: float | None
+    passes: bool
+
+
+@dataclass(frozen=True)
 class AuditResult:
     """A finished audit.
 
@@ -95,6 +105,7 @@ class AuditResult:
     suggestion: Suggestion | None
     tried: tuple[Suggestion, ...]
     worst: tuple[WorstRun, ...]
+    variants: tuple[VariantResult, ...]
     notes: tuple[str, ...]
     runs: int
 
@@ -143,6 +154,15 @@ class AuditResult:
                 "depth": list(self.scenario.audit.depth),
                 "expected_shortfall_bps": [[_bps(c) for c in row] for row in self.health_by_depth],
             },
+            "variants": [
+                {
+                    "name": v.name,
+                    "class": v.stress,
+                    "expected_shortfall_bps": _bps(v.share),
+                    "passes": v.passes,
+                }
+                for v in self.variants
+            ],
             "relaxations": [
                 {
                     "constraint": r.constraint,

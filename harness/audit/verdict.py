@@ -8,10 +8,18 @@ from typing import Literal
 
 from harness.audit.bounds import bounds
 from harness.audit.draws import Draw, draws, overrides, stresses
+from harness.audit.inputs import Variant
 from harness.audit.levers import Lever, levers
 from harness.audit.pressure import factors, health_by_depth, relaxations, sensitivity
 from harness.audit.ranges import SafeRange, candidate, safe_ranges
-from harness.audit.result import AuditResult, ClassResult, FrontierPoint, Suggestion, WorstRun
+from harness.audit.result import (
+    AuditResult,
+    ClassResult,
+    FrontierPoint,
+    Suggestion,
+    VariantResult,
+    WorstRun,
+)
 from harness.audit.trials import Evaluation, Evaluator
 from harness.engine import default_engine_name
 from harness.errors import ScenarioError
@@ -41,9 +49,13 @@ def audit(
     engine: str | None = None,
     executor: Executor | None = None,
     progress: Callable[[int, int], None] | None = None,
+    variants: Sequence[Variant] = (),
     notes: Sequence[str] = (),
 ) -> AuditResult:
     """Audits the liquidation parameters of a scenario's pooled markets.
+
+    variants: the scenario at the ends of what its inputs leave open, run in every class
+    notes: what the report says of the inputs
 
     Raises:
         ScenarioError: the scenario has no pooled market with debts against collateral, a crisis
@@ -68,6 +80,7 @@ def audit(
     ranges = safe_ranges(scenario, moved, searched, evaluator, limit)
     cells = health_by_depth(scenario, searched, evaluator)
     relaxed = relaxations(scenario, searched, evaluator)
+    open_ends = _variants(variants, classes, seed, evaluator)
     indices = sensitivity(scenario, searched, evaluator, seed)
     verdict = _verdict(present)
     suggestion, tried = (
@@ -89,6 +102,7 @@ def audit(
         suggestion=suggestion,
         tried=tried,
         worst=_worst(present),
+        variants=open_ends,
         notes=(*notes, *scenario.warnings),
         runs=evaluator.runs,
     )
@@ -108,6 +122,22 @@ def _in_every_class(
     chosen = [draws(scenario, stress, scenario.audit.runs, seed) for stress in classes]
     found = evaluator.evaluate([(scenario, each) for each in chosen])
     return tuple(ClassResult(stress, each) for stress, each in zip(classes, found, strict=True))
+
+
+def _variants(
+    variants: Sequence[Variant], classes: Sequence[Stress], seed: int, evaluator: Evaluator
+) -> tuple[VariantResult, ...]:
+    """Every variant in every class, with the runs of a candidate."""
+    wanted = [
+        (variant, stress, draws(variant.scenario, stress, variant.scenario.audit.search_runs, seed))
+        for variant in variants
+        for stress in classes
+    ]
+    found = evaluator.evaluate([(variant.scenario, chosen) for variant, _, chosen in wanted])
+    return tuple(
+        VariantResult(variant.name, stress.name, each.share if each.figures else None, each.passes)
+        for (variant, stress, _), each in zip(wanted, found, strict=True)
+    )
 
 
 def _limit(

@@ -22,7 +22,7 @@ from harness.report.charts import (
 )
 from harness.report.figures import money, percent, plural, ratio, short
 from harness.report.frame import frame
-from harness.report.layout import Section, chart_figure
+from harness.report.layout import Section, chart_figure, key_figures
 from harness.report.markup import Content, Markup, bullets, details, element, join, linked, table
 from harness.risk.tail import Estimate
 from harness.scenario import BPS
@@ -120,19 +120,7 @@ def _tiles(result: AuditResult) -> Markup:
             f"debt / collateral {ratio(figures.capital_efficiency)}",
         ),
     ]
-    return element(
-        "dl",
-        *(
-            element(
-                "div",
-                element("dt", name),
-                element("dd", main, class_="main"),
-                element("dd", beside, class_="beside"),
-            )
-            for name, main, beside in entries
-        ),
-        class_="tiles",
-    )
+    return key_figures(entries)
 
 
 def _interval(found: Estimate) -> str:
@@ -328,7 +316,21 @@ def _maps(result: AuditResult) -> Section:
         "Green cells are within the appetite; the darker an orange one, the further beyond it.",
         class_="soft",
     )
-    return Section("maps", "Safe ranges", join([ranges, strips, shades, health]))
+    open_ends = (
+        table(
+            "variants",
+            "What the inputs leave open",
+            ("At", "Class", "ES / supply", ""),
+            [
+                (v.name, v.stress, words.bps(v.share), "passes" if v.passes else "fails")
+                for v in result.variants
+            ],
+            text_columns=(0, 1, 3),
+        )
+        if result.variants
+        else None
+    )
+    return Section("maps", "Safe ranges", join([ranges, strips, shades, health, open_ends]))
 
 
 def _short_bps(share: float | None) -> str:

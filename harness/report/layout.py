@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from harness.report.data import Run
@@ -19,6 +19,23 @@ class Section(NamedTuple):
     identity: str
     title: str
     content: Markup
+
+
+def key_figures(tiles: Iterable[tuple[Content, Content, Content]]) -> Markup:
+    """Figures in large type: what each is, the figure, and what stands beside it."""
+    return element(
+        "dl",
+        *(
+            element(
+                "div",
+                element("dt", name),
+                element("dd", main, class_="main"),
+                element("dd", beside, class_="beside"),
+            )
+            for name, main, beside in tiles
+        ),
+        class_="tiles",
+    )
 
 
 def chart_figure(

@@ -33,7 +33,7 @@ from harness.report.figures import (
     ratio,
     short,
 )
-from harness.report.layout import Section, chart_figure, over_time
+from harness.report.layout import Section, chart_figure, key_figures, over_time
 from harness.report.markup import Content, Markup, bullets, details, element, join, table
 from harness.report.sentences import carriers, figure_of, main_asset, three_sentences
 
@@ -97,19 +97,7 @@ def _tiles(run: Run) -> Markup:
             join([figure_of(run, "margin_calls.ignored"), " ignored"]),
         ),
     )
-    return element(
-        "dl",
-        *(
-            element(
-                "div",
-                element("dt", name),
-                element("dd", main, class_="main"),
-                element("dd", beside, class_="beside"),
-            )
-            for name, main, beside in tiles
-        ),
-        class_="tiles",
-    )
+    return key_figures(tiles)
 
 
 def _compared(run: Run) -> Markup:
