@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from eth_hash.auto import keccak
 
@@ -77,7 +77,8 @@ class AttackResult:
         flash_usd: most that one transaction borrowed for itself.
         fees_usd: what they paid for block space.
         losses_usd: by victim, below zero for a gain.
-        insolvency_usd: by venue, more than at the start.
+        insolvency_usd: by venue, more than at the start; in a scenario, this and the losses beyond
+            those of the same run without the attack.
         guard: what stopped it: the first error of an attacker's transaction, or the check that the
             script names; None if nothing did.
         goal: whether the attacker got what it wanted.
@@ -196,10 +197,21 @@ def play(attack: Attack, engine: str | Engine | None = None, seed: int = 0) -> A
     if isinstance(engine, str) or engine is None:
         opened = open_engine(engine) if engine else default_engine()
         try:
-            return _Player(attack, opened, seed).play()
+            return play(attack, opened, seed)
         finally:
             opened.close()
+    if attack.scenario:
+        from harness.attacks.campaign import Campaign  # it runs the block loop
+
+        return Campaign(attack, engine, seed).play()
     return _Player(attack, engine, seed).play()
+
+
+class Damage(NamedTuple):
+    """E26 since the start: losses by victim, insolvency by venue."""
+
+    losses: Mapping[str, int]
+    insolvency: Mapping[str, int]
 
 
 class Ledger:
@@ -225,6 +237,7 @@ class Ledger:
                 [
                     *(a for actor in stage.actors.values() for a in actor.addresses),
                     *stage.setup.contracts,
+                    COLLECTOR,
                     *self.holders,
                     *([COLLECTOR] if stage.fee_ledger else ()),
                 ]
@@ -268,13 +281,37 @@ class Ledger:
             if lent:
                 self.flash = max(self.flash, self.stage.valuer().worth(lent))
 
+    def paid(self, included: Sequence[Sent]) -> None:
+        """Adds the attackers' fees for these transactions."""
+        units = sum(
+            sent.gas * sent.bid for sent in included if sent.transaction.sender in self.attackers
+        )
+        self.fees += self.stage.valuer().worth({self.stage.fee_symbol: units}) if units else 0
+
+    def damage(self, now: Snapshot, valuer: Valuer) -> Damage:
+        """What victims have lost and venues lack since the start."""
+        first, then = self.first, self.start_valuer
+        return Damage(
+            losses={
+                actor.name: -self.profit(actor.addresses, now, valuer)
+                for actor in self.stage.actors.values()
+                if actor.role == "victim"
+            },
+            insolvency={
+                venue: now.insolvency(venue, self.parties, valuer)
+                - first.insolvency(venue, self.parties, then)
+                for venue in now.claims
+            },
+        )
+
     def profit(self, addresses: Sequence[bytes], now: Snapshot, valuer: Valuer) -> int:
         """E26 that some parties are better off by since the start."""
         return now.worth(addresses, valuer) - self.first.worth(addresses, self.start_valuer)
 
     def block(self) -> tuple[Holdings, int]:
         """The attackers' change of holdings over a block, and their profit so far."""
-        before, now = self.last, self.read()
+        stage, before = self.stage, self.last
+        now = Snapshot.read(stage.engine, stage.tokens, stage.venues, self.attackers)
         valuer = self.stage.valuer()
         then, held = before.held(self.attackers), now.held(self.attackers)
         change = {
@@ -359,6 +396,114 @@ class Ledger:
         )
 
 
+class Performance:
+    """What is written down while an attack is played.
+
+    Attributes:
+        without: the damage that there is without the attack, which is not the attack's.
+
+    """
+
+    def __init__(self, attack: Attack, stage: Stage, seed: int) -> None:
+        self.attack = attack
+        self.stage = stage
+        self.seed = seed
+        self.ledger = Ledger(stage)
+        self.steps: list[StepRow] = []
+        self.guard: str | None = None
+        self.first_block = 0
+        self.without = Damage({}, {})
+
+    def note(self, included: Sequence[Sent]) -> None:
+        """Adds the rows of transactions that were executed in one block."""
+        change, profit = self.ledger.block()
+        for place, sent in enumerate(included):
+            if self.guard is None and sent.actor.role == "attacker" and sent.reason:
+                self.guard = sent.reason
+            self.steps.append(
+                StepRow(
+                    block=sent.block - self.first_block,
+                    label=sent.label,
+                    actor=sent.actor.name,
+                    role=sent.actor.role,
+                    reason=sent.reason,
+                    skipped=tuple(sent.skipped),
+                    tokens=change if place == len(included) - 1 else {},
+                    profit_usd=as_usd(profit),
+                )
+            )
+
+    def result(self, digests: DigestChain, *, digest: bytes | None = None) -> AttackResult:
+        """Draws up the accounts; ``digest`` where the run has one already."""
+        stage, ledger, attack = self.stage, self.ledger, self.attack
+        now, valuer = ledger.read(), stage.valuer()
+        profit = ledger.profit(ledger.attackers, now, valuer)
+        damage = ledger.damage(now, valuer)
+        losses = {
+            name: as_usd(loss - self.without.losses.get(name, 0))
+            for name, loss in damage.losses.items()
+        }
+        insolvency = {
+            name: as_usd(amount - self.without.insolvency.get(name, 0))
+            for name, amount in damage.insolvency.items()
+        }
+        figures: dict[str, Mapping[str, float]] = {
+            "profit": {"": as_usd(profit)},
+            "loss": losses,
+            "insolvency": insolvency,
+        }
+
+        def outcome(check: Check) -> Outcome:
+            found = figures[check.measure]
+            if check.of and check.of not in found:
+                raise ScenarioError(f"{check.measure} of", check.of, f"one of {', '.join(found)}")
+            return Outcome(check, found[check.of] if check.of else sum(found.values()))
+
+        held, final = ledger.first.held(ledger.attackers), now.held(ledger.attackers)
+        start = ledger.everything(ledger.first)
+        reads = [
+            str(sorted(part.items())).encode()
+            for part in (*now.tokens.values(), *now.own.values(), *now.deficits.values())
+        ]
+        return AttackResult(
+            attack=attack,
+            engine=stage.engine.name,
+            seed=self.seed,
+            digest="0x" + (digests.finish(reads) if digest is None else digest).hex(),
+            blocks=stage.number - self.first_block,
+            steps=self.steps,
+            profit_usd=as_usd(profit),
+            tokens={
+                symbol: final[symbol] - held[symbol]
+                for symbol in stage.tokens
+                if final[symbol] != held[symbol]
+            },
+            capital_usd=as_usd(ledger.capital),
+            flash_usd=as_usd(ledger.flash),
+            fees_usd=as_usd(ledger.fees),
+            losses_usd=losses,
+            insolvency_usd=insolvency,
+            guard=self.guard or (stage.guards[0] if stage.guards else None),
+            goal=outcome(attack.goal(attack.parameters)),
+            checks=[outcome(check) for check in attack.promises()],
+            books=ledger.problems(now, valuer),
+            revaluation_usd=as_usd(valuer.worth(start) - ledger.start_valuer.worth(start)),
+            notes=stage.notes,
+            measures=dict(stage.measures),
+            decimals=dict(stage.decimals),
+            prices={symbol: price / 10**8 for symbol, price in valuer.prices.items()},
+        )
+
+
+def advance(attack: Attack, stage: Stage, script: Generator[int | None, None, None]) -> int | None:
+    """Runs a script to its next block: for how many blocks; None once it has ended."""
+    with plugin(f"attack {attack.name}, before block {stage.number + 1},"):
+        try:
+            return next(script) or 1
+        except StopIteration:
+            return None
+
+
 class _Player:
     """One play on a chain of its own."""
 
@@ -367,33 +512,23 @@ class _Player:
         self._engine = engine
         self._seed = seed
         self._stage = Stage(engine, start=START)
-        self._ledger = Ledger(self._stage)
+        self._performance = Performance(attack, self._stage, seed)
+        self._ledger = self._performance.ledger
         self._digests = DigestChain()
-        self._steps: list[StepRow] = []
-        self._guard: str | None = None
         self._sent = 0
-        self._first_block = 0
 
     def play(self) -> AttackResult:
         stage, attack = self._stage, self._attack
         script = attack.play(stage, attack.parameters)
-        count = self._next(script)
+        count = advance(attack, stage, script)
         self._set_up()
         while count is not None:
-            count = self._next(script)
+            count = advance(attack, stage, script)
             for _ in range(0 if count is None else count):
                 self._block()
         if stage.pending:
             self._block()
-        return self._result()
-
-    def _next(self, script: Generator[int | None, None, None]) -> int | None:
-        """Runs the script to its next block; None once it has ended."""
-        with plugin(f"attack {self._attack.name}, before block {self._stage.number + 1},"):
-            try:
-                return next(script) or 1
-            except StopIteration:
-                return None
+        return self._performance.result(self._digests)
 
     def _set_up(self) -> None:
         stage = self._stage
@@ -401,7 +536,7 @@ class _Player:
             receipts = self._execute(block)
             require_success(block, receipts)
             check_prepared(stage, receipts)
-        self._first_block = stage.number
+        self._performance.first_block = stage.number
         self._ledger.open()
 
     def _execute(self, block: Block) -> list[Receipt]:
@@ -441,17 +576,14 @@ class _Player:
         for sent, receipt in zip(included, receipts[at:], strict=True):
             sent.executed(block.number, receipt)
         if included:
-            self._note(included)
+            self._performance.note(included)
 
     def _can_pay(self, sender: bytes, fees: int) -> bool:
         ledger = self._stage.fee_ledger
         return ledger is None or fees <= self._stage.read(ledger, "balanceOf", sender)
 
     def _charge(self, ledger: Contract, included: Sequence[Sent]) -> Transaction:
-        mine = {a.owner.address for a in self._stage.actors.values() if a.role == "attacker"}
-        symbol = self._stage.fee_symbol
-        fees = sum(sent.gas * sent.bid for sent in included if sent.transaction.sender in mine)
-        self._ledger.fees += self._stage.valuer().worth({symbol: fees})
+        self._ledger.paid(included)
         return ledger.transaction(
             BUILDER,
             "charge",
@@ -460,88 +592,7 @@ class _Player:
             [sent.bid for sent in included],
         )
 
-    def _note(self, included: Sequence[Sent]) -> None:
-        change, profit = self._ledger.block()
-        for place, sent in enumerate(included):
-            if self._guard is None and sent.actor.role == "attacker" and sent.reason:
-                self._guard = sent.reason
-            self._steps.append(
-                StepRow(
-                    block=sent.block - self._first_block,
-                    label=sent.label,
-                    actor=sent.actor.name,
-                    role=sent.actor.role,
-                    reason=sent.reason,
-                    skipped=tuple(sent.skipped),
-                    tokens=change if place == len(included) - 1 else {},
-                    profit_usd=_usd(profit),
-                )
-            )
 
-    def _result(self) -> AttackResult:
-        stage, ledger, attack = self._stage, self._ledger, self._attack
-        now, valuer = ledger.read(), stage.valuer()
-        profit = ledger.profit(ledger.attackers, now, valuer)
-        losses = {
-            actor.name: -_usd(ledger.profit(actor.addresses, now, valuer))
-            for actor in stage.actors.values()
-            if actor.role == "victim"
-        }
-        insolvency = {
-            venue: _usd(
-                now.insolvency(venue, ledger.parties, valuer)
-                - ledger.first.insolvency(venue, ledger.parties, ledger.start_valuer)
-            )
-            for venue in now.claims
-        }
-        figures: dict[str, Mapping[str, float]] = {
-            "profit": {"": _usd(profit)},
-            "loss": losses,
-            "insolvency": insolvency,
-        }
-
-        def outcome(check: Check) -> Outcome:
-            found = figures[check.measure]
-            if check.of and check.of not in found:
-                raise ScenarioError(f"{check.measure} of", check.of, f"one of {', '.join(found)}")
-            return Outcome(check, found[check.of] if check.of else sum(found.values()))
-
-        held, final = ledger.first.held(ledger.attackers), now.held(ledger.attackers)
-        start = ledger.everything(ledger.first)
-        reads = [
-            str(sorted(part.items())).encode()
-            for part in (*now.tokens.values(), *now.own.values(), *now.deficits.values())
-        ]
-        return AttackResult(
-            attack=attack,
-            engine=self._engine.name,
-            seed=self._seed,
-            digest="0x" + self._digests.finish(reads).hex(),
-            blocks=stage.number - self._first_block,
-            steps=self._steps,
-            profit_usd=_usd(profit),
-            tokens={
-                symbol: final[symbol] - held[symbol]
-                for symbol in stage.tokens
-                if final[symbol] != held[symbol]
-            },
-            capital_usd=_usd(ledger.capital),
-            flash_usd=_usd(ledger.flash),
-            fees_usd=_usd(ledger.fees),
-            losses_usd=losses,
-            insolvency_usd=insolvency,
-            guard=self._guard or (stage.guards[0] if stage.guards else None),
-            goal=outcome(attack.goal(attack.parameters)),
-            checks=[outcome(check) for check in attack.promises()],
-            books=ledger.problems(now, valuer),
-            revaluation_usd=_usd(valuer.worth(start) - ledger.start_valuer.worth(start)),
-            notes=stage.notes,
-            measures=dict(stage.measures),
-            decimals=dict(stage.decimals),
-            prices={symbol: price / 10**8 for symbol, price in valuer.prices.items()},
-        )
-
-
-def _usd(amount: int) -> float:
+def as_usd(amount: int) -> float:
     """E26 as USD, to a millionth."""
     return round(amount / E26, 6)

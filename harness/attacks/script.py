@@ -56,6 +56,10 @@ class Check:
         return f"{what}{whose} at most ${self.at_most:,.0f}"
 
 
+def _no_settings(_: Any) -> Sequence[str]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Attack:
     """One attack.
@@ -71,6 +75,9 @@ class Attack:
         protocol: what the protocol promises; a failure is exit code 1.
         goal: what the attacker wants.
         reported: the size of the event, as reported; empty for a generic attack.
+        scenario: one in which to play, with its borrowers, keepers and liquidators; empty for
+            contracts the script deploys.
+        settings: changes to the scenario, as ``--set`` of ``harness run``, from the parameters.
 
     """
 
@@ -84,6 +91,8 @@ class Attack:
     protocol: Sequence[Check] | Callable[[Any], Sequence[Check]]
     goal: Callable[[Any], Check]
     reported: str = ""
+    scenario: str = ""
+    settings: Callable[[Any], Sequence[str]] = _no_settings
 
     def promises(self) -> Sequence[Check]:
         """The protocol's, at these parameters."""

@@ -27,7 +27,7 @@ from harness.errors import EngineError
 from harness.orders import Order
 from harness.scenario import PRICE_UNIT, base_units
 from harness.setup import Setup
-from harness.world import ADMIN, BUILDER, COLLECTOR, KEEPER, MINTER, POOL_PROVIDER, SEEDER
+from harness.world import ADMIN, BUILDER, COLLECTOR, KEEPER, MINTER, POOL_PROVIDER, SEEDER, World
 
 __all__ = ["Actor", "InOrder", "Lending", "Sent", "Stage"]
 
@@ -139,6 +139,7 @@ class Stage:
         actors: by name.
         venues: whose claims and debts count.
         modules: liquidation modules, by the name of their market.
+        world, markets: of the scenario in which it is played, if any; its lending markets by name.
         ordering: of blocks; the order of sending by default.
         start: epoch seconds when set-up ends.
         number, now: of the last block, once set up.
@@ -158,6 +159,8 @@ class Stage:
         self.actors: dict[str, Actor] = {}
         self.venues: list[Claims] = []
         self.modules: dict[str, Contract] = {}
+        self.markets: dict[str, Lending] = {}
+        self.world: World | None = None
         self.ordering: Any = InOrder()
         self.fee_ledger: Contract | None = None
         self.fee_symbol = ""
@@ -436,7 +439,12 @@ class Stage:
         self.fee_symbol = symbol
         self.fee_ledger = self.deploy("FeeLedger", self.tokens[symbol], BUILDER, COLLECTOR)
         self.setup.send(SEEDER, self.tokens[symbol], "approve", self.fee_ledger.address, MAX)
-        self.venues.append(FeeClaims("fees", self.fee_ledger, symbol))
+        self.count_fees()
+
+    def count_fees(self) -> None:
+        """Counts what is deposited for fees."""
+        if self.fee_ledger is not None:
+            self.venues.append(FeeClaims("fees", self.fee_ledger, self.fee_symbol))
 
     def deposit_fees(self, actor: Actor, amount: float) -> None:
         """Whole fee tokens for an actor's bids, in set-up."""
