@@ -264,7 +264,10 @@ contract ClearingFund is IClearingFund {
 
     function _burn(Member storage m, uint256 amount) private {
         if (amount == 0) return;
-        uint256 shares = amount.mulDivUp(totalShares, pool).min(m.shares);
+        uint256 shares = m.shares;
+        if (amount < pool.mulDivDown(shares, totalShares)) {
+            shares = shares.min(amount.mulDivUp(totalShares, pool));
+        }
         m.shares -= uint128(shares);
         totalShares -= shares;
         pool -= amount;

@@ -550,19 +550,29 @@ contract ClearingHouse is IClearingHouse {
         uint256 discount = markWad.mulDivDown(d.discountWad, Math.WAD);
         if (held < 0) discount = discount.min(markWad);
         uint256 closed = k.left.min(held.abs());
-        if (discount != 0) closed = closed.min(k.budget.mulDivDown(c.valueScale, discount));
+        if (discount != 0) closed = closed.min(_affordable(k.budget, discount, c.valueScale));
         if (closed == 0) return false;
         uint256 paid = closed.mulDivUp(discount, c.valueScale);
         d.sizes[k.market] = held > 0 ? held - closed.toInt() : held + closed.toInt();
         side.left -= closed;
         k.left -= closed;
-        k.budget -= paid;
+        k.budget = k.budget.subFloor(paid);
         k.paid += paid;
         k.value += closed.mulDivDown(markWad, c.valueScale);
         c.exchange.closePair(
             d.account, k.account, k.market, closed, held > 0 ? markWad + discount : markWad - discount
         );
         return true;
+    }
+
+    /// @dev Size that can be closed this far from the mark price.
+    function _affordable(uint256 budget, uint256 discount, uint256 valueScale)
+        internal
+        view
+        virtual
+        returns (uint256)
+    {
+        return budget.mulDivDown(valueScale, discount);
     }
 
     function _endLine(Context memory c, RoundData storage r) private {

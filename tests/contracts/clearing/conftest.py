@@ -10,7 +10,8 @@ import pytest
 
 from harness.accounts import account
 from harness.contracts import Contract
-from harness.engine import Receipt
+from harness.engine import Block, Receipt, Transaction
+from harness.testing.clearing_invariants import STEPS
 
 WAD = 10**18
 PRICE = 10**8
@@ -18,17 +19,21 @@ BPS = 10_000
 NO_CAP = (1 << 128) - 1
 MAX = (1 << 256) - 1
 TIERS = ((NO_CAP, 1_000, 700, 500, BPS),)
-STEPS = (
-    "margin",
-    "insurance",
-    "own share",
-    "stake",
-    "default fund",
-    "assessment",
-    "deleveraging",
-    "winners",
-    "vault",
-)
+SCALE = 10**36 // 10**6
+USD = 10**6
+SYMBOLS = ("ETH", "BTC")
+START = {"ETH": 2_000, "BTC": 40_000}
+MEMBERS = ("ann", "ben", "cat")
+SUBS = 7
+POLICIES: dict[str, tuple[Any, ...]] = {
+    "hyperliquid": ("HyperliquidQueue",),
+    "bitmex": ("BitmexQueue",),
+    "bankruptcy": ("BankruptcyPrice",),
+    "profit": ("ProRata", False, BPS),
+    "capped profit": ("ProRata", False, 4_000),
+    "notional": ("ProRata", True, BPS),
+    "capped notional": ("ProRata", True, 7_000),
+}
 
 
 def halves(word: int) -> tuple[int, int]:
@@ -201,41 +206,40 @@ class Venue:
         values = self.chain.read(self.rig.house, "roundOf", self.exchange.address)
         return dict(zip(names, values, strict=True))
 
-    def place(self, word: bytes) -> tuple[int, int, int, int, bool]:
+    def places(self, words: Sequence[bytes]) -> dict[bytes, list[int]]:
         """Rank, wealth, cap, weight, and whether the account is on a side."""
-        found = self.chain.read(self.rig.house, "placeOf", self.exchange.address, word)
-        return tuple(found)  # type: ignore[return-value]
+        rig = self.rig
+        args = (rig.house.address, self.exchange.address, list(words))
+        found = self.chain.read(rig.lens, "places", *args)
+        return {word: list(found[5 * i : 5 * i + 5]) for i, word in enumerate(words)}
 
     def line(self, words: Sequence[bytes]) -> list[bytes]:
         """Those on a side of the round, as the house wants them."""
-        places = {word: self.place(word) for word in words}
+        places = self.places(words)
         return sorted((w for w in words if places[w][4]), key=lambda w: (-places[w][0], w))
 
     def settle(
         self, words: Sequence[bytes], rng: random.Random | None = None, reports: int = 64
     ) -> None:
         """Run rounds until nothing is reported, in pieces of random size where ``rng`` is given."""
-        exchange = self.exchange.address
-
-        def piece(most: int) -> int:
-            return rng.randint(1, most) if rng else most
-
-        while self.chain.read(self.rig.house, "reportsOf", exchange, 0)[0]:
+        while self.chain.read(self.rig.house, "reportsOf", self.exchange.address, 0)[0]:
             self.house("open", reports)
-            while True:
-                stage = self.round()["stage"]
-                if stage == 0:
-                    break
-                if stage == 1:
-                    line = self.line(words)
-                    at = 0
-                    while at < len(line):
-                        size = piece(len(line))
-                        self.house("list", line[at : at + size])
-                        at += size
-                    assert self.round()["stage"] != 1, "the whole line does not complete it"
-                else:
-                    self.house("deleverage" if stage == 2 else "finish", piece(64))
+            while self.round()["stage"]:
+                self.work(words, rng)
+
+    def work(self, words: Sequence[bytes], rng: random.Random | None = None) -> None:
+        """One stage of the round in progress, or a piece of it."""
+        stage = self.round()["stage"]
+        if stage != 1:
+            self.house("deleverage" if stage == 2 else "finish", rng.randint(1, 64) if rng else 64)
+            return
+        line = self.line(words)
+        at = 0
+        while at < len(line):
+            size = rng.randint(1, len(line)) if rng else len(line)
+            self.house("list", line[at : at + size])
+            at += size
+        assert self.round()["stage"] != 1, "the whole line does not complete it"
 
 
 class ClearingRig:
@@ -265,6 +269,7 @@ class ClearingRig:
             fund, self.admin, self.usd.address, assessment_bps, assessment_period
         )
         self.house: Contract = chain.deploy(house, self.admin, self.fund.address)
+        self.lens: Contract = chain.deploy("ClearingLens")
         chain.send(self.admin, self.fund, "setHouse", self.house.address)
         chain.approve(self.treasury, self.usd, self.fund)
         self.feeds: dict[str, Contract] = {}
@@ -323,10 +328,12 @@ class ClearingRig:
         """What is left of a member's contribution."""
         return int(self.chain.read(self.fund, "shareOf", account(who).address))
 
-    def events(self, name: str) -> list[dict[str, Any]]:
-        """Every event of that name that calls of the house emitted so far, in order."""
+    def events(self, name: str, since: int = 0) -> list[dict[str, Any]]:
+        """Every event of that name that calls of the house emitted, from one call on, in order."""
         return [
-            event for receipt in self.receipts for event in self.house.events(receipt.logs, name)
+            event
+            for receipt in self.receipts[since:]
+            for event in self.house.events(receipt.logs, name)
         ]
 
     def payments(self) -> list[Payment]:
@@ -344,11 +351,159 @@ class ClearingRig:
         return found
 
 
+class World:
+    """A clearing house with two venues; what is compared happens on the first."""
+
+    def __init__(
+        self,
+        make_clearing: Any,
+        rng: random.Random,
+        policies: Sequence[str] = tuple(POLICIES),
+        pro_rata: str = "ProRata",
+        twins: bool = False,
+        **kinds: str,
+    ) -> None:
+        self.rng = rng
+        self.twins = twins
+        self.rig = rig = make_clearing(decimals=6, **kinds)
+        self.chain = rig.chain
+        self.prices = dict(START)
+        for symbol, price in START.items():
+            rig.price(symbol, price)
+        vault = rng.choice((0, 20_000, 2_000_000)) * USD
+        self.floor = rng.choice((vault, 10**12 * USD, 10**12 * USD, 10**12 * USD))
+        self.venue = rig.venue(vault=vault, vault_floor=self.floor)
+        self.other = rig.venue(vault=2_000_000 * USD)
+        for venue in (self.venue, self.other):
+            for symbol in SYMBOLS:
+                venue.market(symbol)
+        self.choice = policies
+        self.policies = {}
+        for name, (kind, *args) in POLICIES.items():
+            self.policies[name] = rig.policy(pro_rata if kind == "ProRata" else kind, *args)
+        for member in MEMBERS:
+            rig.join(member, rng.randint(1, 4_000) * USD, pledged=rng.randint(0, 4_000) * USD)
+        self.configure()
+        self.words = [self.venue.word("trader", sub) for sub in range(SUBS)]
+        self.words += [self.venue.word(m) for m in MEMBERS] + [self.venue.word("ann", 1)]
+
+    def attempt(self, calls: list[tuple[Any, ...]]) -> list[bool]:
+        """Execute (sender, contract, function, *args) in one block, whatever comes of each."""
+        chain = self.chain
+        chain.number += 1
+        chain.now += 1
+        transactions = tuple(
+            Transaction(sender, to.address, to.encode(function, *args))
+            for sender, to, function, *args in calls
+        )
+        receipts = chain.engine.execute(Block(chain.number, chain.now, transactions))
+        return [bool(receipt.status) for receipt in receipts]
+
+    def prices_now(self, **move: float) -> None:
+        reporter = account("reporter").address
+        calls = []
+        for symbol, factor in move.items():
+            self.prices[symbol] = max(1, round(self.prices[symbol] * factor))
+            calls.append(
+                (reporter, self.rig.feeds[symbol], "transmit", self.prices[symbol] * 10**8)
+            )
+        self.attempt(calls)
+
+    def trades(self) -> None:
+        """Everybody pays in something, and takes positions as far as that goes."""
+        rng, rig = self.rng, self.rig
+        calls: list[tuple[Any, ...]] = []
+        for venue in (self.venue, self.other):
+            exchange = venue.exchange
+            for word in self.words if venue is self.venue else self.words[SUBS:]:
+                amount = rng.randint(1, 20_000) * USD + rng.randint(0, USD)
+                args = (word, rig.usd.address, amount)
+                calls.append((rig.treasury, exchange, "deposit", *args))
+                for market, symbol in enumerate(SYMBOLS):
+                    if rng.random() < 0.6:
+                        value = amount * rng.randint(150, 500) // 100
+                        size = value * SCALE // (self.prices[symbol] * WAD)
+                        size = size * rng.choice((-1, 1)) + rng.randint(0, 10**6)
+                        limit = MAX if size > 0 else 0
+                        calls.append((word[:20], exchange, "trade", word, market, size, limit))
+        if self.twins:  # two accounts that do the same
+            twin = self.words[1]
+            same = [list(call) for call in calls if self.words[0] in call]
+            calls = [call for call in calls if twin not in call]
+            for call in same:
+                call[call.index(self.words[0])] = twin
+            calls += [tuple(call) for call in same]
+        self.attempt(calls)
+
+    def withdrawals(self) -> None:
+        calls = []
+        for word in self.words[2 * self.twins : SUBS + 3]:
+            amount = self.rng.randint(1, 40_000) * USD
+            args = (word, self.rig.usd.address, amount, word[:20])
+            calls.append((word[:20], self.venue.exchange, "withdraw", *args))
+        self.attempt(calls)
+
+    def money(self) -> None:
+        """What stands behind: sometimes nothing."""
+        rng, rig = self.rng, self.rig
+        if rng.random() < 0.5:
+            rig.stake(rng.randint(1, 2_000) * USD)
+        if rng.random() < 0.5:
+            self.venue.deposit(self.venue.word("insurance"), rng.randint(1, 5_000) * USD)
+        if rng.random() < 0.5:
+            rig.margin(rng.choice(MEMBERS), rng.randint(1, 5_000) * USD)
+        for member in MEMBERS:
+            if rng.random() < 0.3:
+                amount = rng.randint(1, 2_000) * USD
+                address = account(member).address
+                self.attempt(
+                    [
+                        (rig.treasury, rig.usd, "transfer", address, 2 * amount),
+                        (address, rig.fund, "join", amount),
+                    ]
+                )
+
+    def liquidate(self) -> None:
+        liquidator = account("liquidator").address
+        calls = []
+        for word in self.words:
+            market = self.rng.randrange(len(SYMBOLS))
+            calls.append((liquidator, self.venue.exchange, "liquidate", word, market))
+        self.attempt(calls)
+
+    def configure(self) -> tuple[tuple[Any, ...], tuple[Any, ...] | None]:
+        rng = self.rng
+        policy = rng.choice(self.choice)
+        winners = rng.choice([None, None, "profit", "capped notional"])
+        self.venue.configure(self.policies[policy], self.policies[winners] if winners else None)
+        self.policy = POLICIES[policy]
+        return self.policy, POLICIES[winners] if winners else None
+
+    def crash(self) -> None:
+        """Positions, a fall or a rise, and liquidations."""
+        rng = self.rng
+        self.trades()
+        self.prices_now(ETH=rng.choice((0.9, 0.97, 1.03, 1.1)), BTC=rng.choice((0.9, 1, 1.1)))
+        self.withdrawals()
+        self.prices_now(ETH=rng.choice((0.6, 0.75, 1.25, 1.5)), BTC=rng.uniform(0.75, 1.3))
+        self.liquidate()
+
+
 @pytest.fixture
 def make_clearing(chain: Any) -> Any:
     """Make a clearing house without venues."""
 
     def make(**options: Any) -> ClearingRig:
         return ClearingRig(chain, **options)
+
+    return make
+
+
+@pytest.fixture
+def make_world(make_clearing: Any) -> Any:
+    """Make a world of random crashes."""
+
+    def make(rng: random.Random, **options: Any) -> World:
+        return World(make_clearing, rng, **options)
 
     return make
