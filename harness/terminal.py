@@ -31,22 +31,23 @@ def columns() -> int:
 class ProgressBar:
     """A line on a terminal with the share done and the time left; redrawn ten times a second."""
 
-    def __init__(self, stream: TextIO, width: int = WIDTH, *, kept: int = 0) -> None:
-        """kept: how many were done before, and say nothing of the time that is left."""
+    def __init__(self, stream: TextIO, width: int = WIDTH) -> None:
         self._stream = stream
-        self._kept = kept
+        self._steps = 0
         self._bar = min(30, width - 28)
         self._began = time.monotonic()
         self._drawn = 0.0
         self._length = 0
 
     def __call__(self, done: int, total: int) -> None:
-        """Shows that ``done`` blocks of ``total`` are done."""
+        """Shows that ``done`` of ``total`` are done, one more of them since the last call; what
+        was done before the first says nothing of the time that is left."""
+        self._steps += 1
         now = time.monotonic()
         if now - self._drawn < 0.1:
             return
         self._drawn = now
-        left = (now - self._began) * (total - done) / max(1, done - self._kept)
+        left = (now - self._began) * (total - done) / self._steps
         filled = self._bar * done // total
         bar = "#" * filled + "." * (self._bar - filled)
         self._write(f"[{bar}] {100 * done // total:3}%, {_duration(left)} left")

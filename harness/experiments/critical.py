@@ -185,6 +185,20 @@ def _grid_as_fine(search: Search) -> int:
     return math.ceil((search.high - search.low) / step) + 1
 
 
+def require_a_scenario(sweep: Sweep, search: Search) -> None:
+    """Raises the first ScenarioError if no value of the coarse grid makes a scenario anywhere."""
+    first: ScenarioError | None = None
+    for point in sweep.points:
+        place = _Place(sweep, search, point)
+        for value in _grid(search):
+            trial = place.trial(value, sweep.seeds[0])
+            if not isinstance(trial, ScenarioError):
+                return
+            first = first or trial
+    if first is not None:
+        raise first
+
+
 def find_critical(
     sweep: Sweep, search: Search, runner: Runner, done: Done | None = None
 ) -> tuple[tuple[Critical, ...], tuple[PointRows, ...]]:
@@ -192,8 +206,7 @@ def find_critical(
 
     done: told after each trial how many are done
 
-    Raises ScenarioError: no value of the coarse grid makes a valid scenario.
-    EngineError: the workers cannot be used.
+    Raises EngineError if the workers cannot be used.
     """
     places = [_Place(sweep, search, point) for point in sweep.points]
     finished = 0
@@ -217,7 +230,6 @@ def find_critical(
         finished += len(trials)
 
     grid = _grid(search)
-    _require_a_scenario(places, grid, sweep.seeds[0])
     run([(place, value, seed) for place in places for value in grid for seed in sweep.seeds])
     brackets = {
         (place, seed): _bracket(place, grid, seed) for place in places for seed in sweep.seeds
@@ -235,19 +247,6 @@ def find_critical(
         for place in places
     ]
     return tuple(found), tuple(group for place in places for group in place.groups(grid))
-
-
-def _require_a_scenario(places: Sequence[_Place], grid: Sequence[float], seed: int) -> None:
-    """Raises the first error if no value of the grid makes a scenario anywhere."""
-    first: ScenarioError | None = None
-    for place in places:
-        for value in grid:
-            trial = place.trial(value, seed)
-            if not isinstance(trial, ScenarioError):
-                return
-            first = first or trial
-    if first is not None:
-        raise first
 
 
 def _bracket(place: _Place, grid: Sequence[float], seed: int) -> _Bracket:

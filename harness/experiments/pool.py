@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
@@ -57,12 +58,14 @@ class LocalWorkers:
 def _local(count: int) -> Iterator[Pool]:
     # spawn, because a forked child would share the parent's threads and engines
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=context, initializer=_end_with_parent) as pool:
+    with ProcessPoolExecutor(count, mp_context=context, initializer=_follow_parent) as pool:
         yield Pool(pool, 2 * count)
 
 
-def _end_with_parent() -> None:
-    """Has a worker end when its parent is killed: nobody would give it work or take its rows."""
+def _follow_parent() -> None:
+    """Leaves it to the parent when a worker ends: an interrupt is the parent's to answer, and when
+    the parent is killed nobody would give the worker work or take its rows."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_wait_and_end, args=(parent.sentinel,), daemon=True).start()

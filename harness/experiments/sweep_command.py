@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.errors import ScenarioError
-from harness.experiments.critical import find_critical, most_runs
+from harness.experiments.critical import find_critical, most_runs, require_a_scenario
 from harness.experiments.pool import choose_workers
 from harness.experiments.runner import Done, Runner
 from harness.experiments.sweep import PointRows, Sweep, make_sweep, read_sweep, run_sweep
@@ -48,6 +48,8 @@ def sweep_command(options: Namespace) -> Finished:
         overrides=options.set,
         engine=options.engine,
     )
+    if sweep.search is not None:
+        require_a_scenario(sweep, sweep.search)
     path: Path = options.out or Path("runs") / f"sweep-{sweep.name}"
     silent = options.quiet or options.json or not sys.stderr.isatty()
     with Runner(workers) as runner:  # workers that cannot be reached are refused before writing
@@ -55,10 +57,7 @@ def sweep_command(options: Namespace) -> Finished:
         if directory.stale:
             _log.warning("the code has changed since this sweep began: all its trials run again")
         runner.store = directory.store
-        bar = None
-        if not silent:
-            kept = directory.store.count(trial.key for trial in sweep.trials())
-            bar = ProgressBar(sys.stderr, columns(), kept=kept)
+        bar = None if silent else ProgressBar(sys.stderr, columns())
         try:
             finished, groups = _run(sweep, runner, bar, path)
             directory.complete(finished.content, groups)
