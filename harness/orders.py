@@ -60,6 +60,9 @@ DECLARED_GAS: Mapping[str, int] = {
     "set_paused": 46_000,
     "set_threshold": 86_000,
     "deleverage": 334_000,
+    "withdraw": 112_000,
+    "remove_liquidity": 171_000,
+    "leverage": 396_000,
     **EXCHANGE_GAS,
     **MODULE_GAS,
 }

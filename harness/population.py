@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from harness import portable, rng
 from harness.errors import ScenarioError
 from harness.prices import build_paths
+from harness.scenario.leavers import supplied_to
 from harness.scenario.model import (
     BPS,
     PRICE_UNIT,
@@ -324,7 +325,8 @@ def _check_liquidity(scenario: Scenario, positions: list[Position]) -> None:
                 path += f".asset[{j}]"
             decimals = scenario.asset(listed.symbol).decimals
             unit = 10**decimals
-            passive = base_units(listed.supplied, decimals)
+            tokens = listed.supplied + supplied_to(scenario, venue.name, listed.symbol)
+            passive = base_units(tokens, decimals)
             held, owed = passive + supplied.get(key, 0), borrowed.get(key, 0)
             if owed > passive:
                 allowed = f"at least the {-(-owed // unit)} that the populations borrow"

@@ -16,16 +16,19 @@ from harness.engine.base import Block, Engine
 from harness.engine.digest import DigestChain
 from harness.metrics import summary as figures
 from harness.metrics.exchanges import PerpTerms, exchanges
+from harness.metrics.suppliers import summarised, suppliers
 from harness.metrics.waves import FeedTerms, Terms, VenueTerms, classify
 from harness.population import Position, build_population, dropped
 from harness.prices import build_paths
 from harness.scenario import (
+    WAD,
     Lending,
     Pool,
     PoolSpotFeed,
     PoolTwapFeed,
     PushFeed,
     Scenario,
+    StalePriceBorrower,
     StuckFeed,
 )
 from harness.setup import require_success
@@ -114,9 +117,31 @@ def set_up(scenario: Scenario, seed: int) -> Prepared:
     """Price paths and the world of a scenario, its set-up written down but not executed."""
     paths = {symbol: path.tolist() for symbol, path in build_paths(scenario, seed).items()}
     start_prices = {symbol: path[0] for symbol, path in paths.items()}
-    positions = _by_venue(build_population(scenario, seed, start_prices))
+    positions = [*build_population(scenario, seed, start_prices), *_to_be_opened(scenario)]
     traders = build_traders(scenario, seed, start_prices)
-    return paths, deploy(scenario, start_prices, positions, traders)
+    return paths, deploy(scenario, start_prices, _by_venue(positions), traders)
+
+
+def _to_be_opened(scenario: Scenario) -> list[Position]:
+    """The empty positions of those who borrow only while the scenario runs: their debts count as
+    everybody's do, and they can be liquidated."""
+    return [
+        Position(
+            population=spec.name,
+            index=index,
+            account="",
+            venue=spec.venue,
+            supplied=(),
+            borrowed=(),
+            action="nothing",
+            latency_blocks=0,
+            call_health_factor=WAD,
+            target_health_factor=WAD,
+            cash=(),
+        )
+        for spec in scenario.agents_of(StalePriceBorrower)
+        for index in range(spec.count)
+    ]
 
 
 class Stage:
@@ -272,6 +297,7 @@ def _summary(
         "margin_calls": figures.margin_calls(main),
         "solvency": figures.solvency(main, world),
         "exchanges": exchanges(main, world, scenario),
+        "suppliers": summarised(suppliers(main, world, scenario), main, world),
         "contagion": None,
         "checks": {"invariants": dict(main.invariants), "vacuous": reason is not None},
         "exact": figures.exact(main, world, scenario),

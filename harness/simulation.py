@@ -15,9 +15,12 @@ from harness.agents import (
     GuardianAgent,
     InventoryLiquidatorAgent,
     Keeper,
+    LiquidityProviderAgent,
     Observer,
     OutsideAgent,
     Publisher,
+    StalePriceBorrowerAgent,
+    SupplierAgent,
     TraderAgent,
     liquidators,
 )
@@ -55,9 +58,12 @@ from harness.scenario import (
     InventoryLiquidator,
     Lender,
     Liquidator,
+    LiquidityProvider,
     PoolTwapFeed,
     PushFeed,
     Scenario,
+    StalePriceBorrower,
+    Supplier,
     Trigger,
 )
 from harness.setup import require_success
@@ -177,6 +183,12 @@ def build_agents(context: Context) -> list[Agent]:
                 agents.append(GuardianAgent(spec, context))
             elif isinstance(spec, Governor):
                 agents.append(GovernorAgent(spec, context))
+            elif isinstance(spec, Supplier):
+                agents.append(SupplierAgent(spec, index, context))
+            elif isinstance(spec, LiquidityProvider):
+                agents.append(LiquidityProviderAgent(spec, index, context))
+            elif isinstance(spec, StalePriceBorrower):
+                agents.append(StalePriceBorrowerAgent(spec, index, context))
             elif type(spec) in EXCHANGE_AGENTS:
                 agents.append(EXCHANGE_AGENTS[type(spec)](spec, index, context))
             elif isinstance(spec, Trigger | Buyer | Depositor):
@@ -184,7 +196,7 @@ def build_agents(context: Context) -> list[Agent]:
             elif isinstance(spec, OutsideAgent):
                 agents.append(spec.build(index, context))
             else:
-                allowed = "liquidator, arbitrageur, or a class with build(index, context)"
+                allowed = "a built-in kind, or a class with build(index, context)"
                 raise ScenarioError("agent.kind", spec.tag_value(), allowed)
     agents += [
         BorrowerAgent(venue.name, context)

@@ -95,6 +95,7 @@ def summary_table(result: RunResult, *, colour: bool, width: int = WIDTH) -> str
         *_figures(result, width),
         "",
         *_cascade(summary, width),
+        *_runs(summary, width),
         *_participation(summary, width),
         "",
         *_verdict(summary, colour, width),
@@ -178,6 +179,25 @@ def _wave(width: int, label: str, entries: Sequence[Mapping[str, Any]]) -> str:
     count = sum(entry["count"] for entry in entries)
     repaid = sum(entry["repaid_usd"] for entry in entries)
     return _row(width, label, f"{count:,}", money(repaid))
+
+
+def _runs(summary: Mapping[str, Any], width: int) -> Iterator[str]:
+    """Who got out of each market, and who was left, in groups of one name."""
+    for venue, assets in (summary["suppliers"] or {}).items():
+        for asset, table in assets.items():
+            yield _row(width, f"suppliers of {_short(venue)}, {asset}", "paid out", "loss")
+            groups: dict[str, list[Mapping[str, Any]]] = {}
+            for row in table["rows"]:
+                head, _, number = row["name"].rpartition("-")
+                groups.setdefault(head if number.isdigit() else row["name"], []).append(row)
+            for name, rows in groups.items():
+                supplied = sum(int(row["supplied"]) for row in rows)
+                paid = sum(int(row["withdrawn"]) for row in rows)
+                left = sum(int(row["left"]) > 0 for row in rows)
+                who = f"  {_short(name)}: {len(rows) - left} out, {left} left"
+                share = f"{paid / supplied:.0%}" if supplied else ""
+                yield _row(width, who, share, money(sum(row["loss_usd"] for row in rows)))
+            yield ""
 
 
 def _participation(summary: Mapping[str, Any], width: int) -> list[str]:

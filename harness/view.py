@@ -29,7 +29,7 @@ from harness.protocols.pooled_lending import (
     Quote,
     Shortfall,
 )
-from harness.scenario import PRICE_UNIT, Scenario, usd_wad
+from harness.scenario import BPS, PRICE_UNIT, Scenario, usd_wad
 from harness.world import USD_DECIMALS, PoolHandle, World
 
 PIPS = 1_000_000
@@ -139,6 +139,10 @@ class VenueState:
         #: quotes read at these prices of accounts untouched since
         self._quotes: dict[int, Quote] = {}
         self._quoted_at: list[int] = []
+        #: claims of suppliers by owner, an asset each, once they have been asked for in this block
+        self._supplied: dict[bytes, tuple[int, ...]] = {}
+        #: losses in sight, once they have been asked for in this block
+        self._loss_bps: int | None = None
         self.states: list[AssetState] = []
         self.oracle_prices: list[int] = []
         #: accounts below 1 at the market's prices, and for each the block since which it has been
@@ -148,6 +152,8 @@ class VenueState:
     def update(self, index: int, receipts: Sequence[Receipt]) -> set[int]:
         """Reads the books after block ``index``, refreshes what its events touched, and rescans
         if need be. Returns the touched account numbers."""
+        self._supplied.clear()
+        self._loss_bps = None
         if self.module is not None:
             self.module.update(receipts)
         touched = self.venue.touched(receipts)
@@ -263,9 +269,39 @@ class VenueState:
         """Anybody's exact balances (claims << 128 | debt), by asset."""
         return self.venue.words_of(self._engine, [owner])
 
+    def supplied(self, owner: bytes) -> tuple[int, ...]:
+        """What a supplier could withdraw if there were cash, for each asset, base units.
+
+        Raises KeyError for one who supplies nothing here by the scenario.
+        """
+        if not self._supplied:
+            people = self.venue.suppliers
+            words = self.venue.words_of(self._engine, people)
+            width = len(self.venue.assets)
+            self._supplied = {
+                supplier: tuple(word >> 128 for word in words[i * width : (i + 1) * width])
+                for i, supplier in enumerate(people)
+            }
+        return self._supplied[owner]
+
     def holdings(self, number: int) -> list[Holding]:
         """An account's position, valued at the market's prices."""
         return self.venue.holdings(number, self.states, self.oracle_prices)
+
+    def loss_bps(self) -> int:
+        """Losses in sight as a share of all that is lent: deficits that no reserves cover and debts
+        beyond their collateral, at the market's prices. 0 while it refuses a feed."""
+        if self._loss_bps is None:
+            self._loss_bps = 0
+            prices = self.oracle_prices
+            lent = lost = 0
+            for state, price, places in zip(self.states, prices, self.venue.decimals, strict=True):
+                lent += state.total_debt * price // 10**places
+                lost += max(0, state.deficit - state.reserves) * price // 10**places
+            if lent and 0 not in prices:
+                lost += self._shortfall(1, prices).market
+                self._loss_bps = lost * BPS // lent
+        return self._loss_bps
 
     def shortfalls(self, external_wad: Sequence[int]) -> tuple[Shortfall, int]:
         """Market and liquidation shortfall at external prices, and the market's shortfall at its

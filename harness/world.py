@@ -13,10 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from functools import cached_property, partial
+from math import isqrt
 from typing import Any
 
 from harness.accounts import account
 from harness.contracts import Contract
+from harness.equipment import Holding, Purse, equip
 from harness.modules.deploy import equip_participants
 from harness.population import Position
 from harness.protocols.isolated_lending import deploy_isolated_lending
@@ -71,6 +73,8 @@ from harness.traders import Trader, lending_positions
 USD = "USD"
 USD_DECIMALS = 6
 YEAR = 365 * 24 * 3600
+#: LP wei that a pool's first mint locks for good.
+LOCKED_LIQUIDITY = 1_000
 MAX_UINT = (1 << 256) - 1
 
 ADMIN = account("admin").address
@@ -85,12 +89,16 @@ KEEPER = account("keeper").address
 
 @dataclass(frozen=True, slots=True)
 class PoolHandle:
-    """A deployed pool: token0 is the base, token1 the quote."""
+    """A deployed pool: token0 is the base, token1 the quote.
+
+    ``liquidity`` is what POOL_PROVIDER had in it at first, LP wei.
+    """
 
     contract: Contract
     base: str
     quote: str
     fee_pips: int
+    liquidity: int
 
 
 @dataclass(frozen=True)
@@ -117,6 +125,8 @@ class World:
     liquidation_executor: Contract
     deleverage_executor: Contract
     arbitrage_executor: Contract
+    leverage_executor: Contract | None
+    liquidity_executor: Contract | None
     lens: Contract
     symbols: Mapping[bytes, str]
     holders: Sequence[bytes]
@@ -313,6 +323,17 @@ def deploy(
             for position in positions.get(population.venue, ()):
                 if position.population == population.name and position.action != "nothing":
                     fee_deposits[address_of(position)] = deposit
+    executors = equip(
+        setup,
+        scenario,
+        usd=Purse(USD, USD_DECIMALS),
+        provider=POOL_PROVIDER,
+        pools={name: Holding(pool.contract, pool.liquidity) for name, pool in pools.items()},
+        markets={name: venue.market for name, venue in venues.items()},
+        mint=seeder.mint,
+        approve=seeder.approve,
+        unlimited=MAX_UINT,
+    )
     _deposit_fees(setup, seeder, scenario.block_space.fee_asset, fee_ledger, fee_deposits)
 
     lens = setup.deploy("WorldLens")
@@ -341,6 +362,8 @@ def deploy(
         liquidation_executor=liquidation_executor,
         deleverage_executor=deleverage_executor,
         arbitrage_executor=arbitrage_executor,
+        leverage_executor=executors.leverage,
+        liquidity_executor=executors.liquidity,
         lens=lens,
         symbols={token.address: symbol for symbol, token in tokens.items()},
         holders=tuple(holders),
@@ -407,7 +430,8 @@ def _deploy_pools(
         seeder.mint(spec.base, contract.address, reserve)
         seeder.mint(spec.quote, contract.address, other)
         setup.send(POOL_PROVIDER, contract, "mint", POOL_PROVIDER)
-        pools[spec.name] = PoolHandle(contract, spec.base, spec.quote, spec.fee_pips)
+        liquidity = isqrt(reserve * other) - LOCKED_LIQUIDITY
+        pools[spec.name] = PoolHandle(contract, spec.base, spec.quote, spec.fee_pips, liquidity)
     return pools
 
 

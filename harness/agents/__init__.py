@@ -10,6 +10,8 @@ from harness.agents.borrower import BorrowerAgent
 from harness.agents.inventory import InventoryLiquidatorAgent
 from harness.agents.keeper import Keeper, Observer, Publisher
 from harness.agents.liquidator import LiquidatorAgent, liquidators
+from harness.agents.runners import LiquidityProviderAgent, SupplierAgent
+from harness.agents.stale_price import StalePriceBorrowerAgent
 from harness.agents.stewards import GovernorAgent, GuardianAgent
 from harness.agents.trader import TraderAgent
 
@@ -23,9 +25,12 @@ __all__ = [
     "InventoryLiquidatorAgent",
     "Keeper",
     "LiquidatorAgent",
+    "LiquidityProviderAgent",
     "Observer",
     "OutsideAgent",
     "Publisher",
+    "StalePriceBorrowerAgent",
+    "SupplierAgent",
     "TraderAgent",
     "liquidators",
 ]

@@ -21,7 +21,15 @@ from typing import NamedTuple, Protocol
 
 from harness.accounts import account
 from harness.metrics.exchange_ledger import DUST, claim_changes, exchange_roles, unpaid_changes
-from harness.scenario import PRICE_UNIT, WAD, Arbitrageur, Lender, Liquidator, Scenario
+from harness.scenario import (
+    PRICE_UNIT,
+    WAD,
+    Arbitrageur,
+    Lender,
+    Liquidator,
+    LiquidityProvider,
+    Scenario,
+)
 from harness.trace import Trace
 from harness.wallets import Wallets
 from harness.world import ADMIN, COLLECTOR, USD, World
@@ -129,6 +137,8 @@ def _roles(result: Played) -> dict[bytes, Role]:
             role = ("" if spec.further_venues else spec.venue, "liquidators")
         elif isinstance(spec, Arbitrageur):
             role = (spec.pool, "arbitrageurs")
+        elif isinstance(spec, LiquidityProvider):
+            role = (spec.pool, "pool liquidity")
         elif getattr(spec, "venue", "") in world.exchanges:
             role = (getattr(spec, "venue", ""), spec.name)
         for index in range(spec.count):

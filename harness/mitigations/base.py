@@ -14,7 +14,7 @@ from harness.scenario import Scenario, checked
 
 
 class Stage(IntEnum):
-    """The order in which stacked remedies apply."""
+    """The order in which stacked remedies apply; those of one stage by their names."""
 
     ORACLE = 1
     PARAMETERS = 2
@@ -104,7 +104,8 @@ def remedied(scenario: Scenario, names: str) -> Scenario:
 
     Raises ScenarioError if a remedy is not known or the result is not a valid scenario.
     """
-    chosen = sorted((mitigation(name) for name in names.split("+")), key=lambda each: each.stage)
+    named = (mitigation(name) for name in names.split("+"))
+    chosen = sorted(named, key=lambda each: (each.stage, each.name))
     for remedy in chosen:
         with plugin(f"remedy {remedy.name}"):
             scenario = remedy.apply(scenario)

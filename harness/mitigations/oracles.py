@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 
+from harness.errors import ScenarioError
 from harness.mitigations.base import Remedy, Stage
-from harness.scenario import Asset, PushFeed, Scenario
+from harness.prices import build_paths
+from harness.scenario import (
+    PRICE_UNIT,
+    Asset,
+    BoundedFeed,
+    CheckedFeed,
+    DerivedFeed,
+    Feed,
+    MedianFeed,
+    Pool,
+    PoolSpotFeed,
+    PoolTwapFeed,
+    PushFeed,
+    Scenario,
+    StuckFeed,
+)
+from harness.scenario.sources import feed_sources, own
+
+#: Seconds over which a pool's price is averaged, and how far a bounded feed may be from it.
+WINDOW_S = 1800
+MAX_DEVIATION_BPS = 1000
+
+#: A checked feed is refused at a hundredth and at a hundredfold of its start price.
+BOUND = 100
 
 
 def fresh_oracle(scenario: Scenario) -> Scenario:
@@ -20,11 +46,164 @@ def fresh_oracle(scenario: Scenario) -> Scenario:
     return replace(scenario, assets=tuple(fresh(asset) for asset in scenario.assets))
 
 
+def _with_feeds(scenario: Scenario, change: Callable[[Asset, str], Feed | None]) -> Scenario:
+    """A scenario whose assets have other feeds where they have a pool: ``change`` is given the
+    asset and the pool's name. A pool whose quote asset is priced by the asset is left aside."""
+    for place, asset in enumerate(scenario.assets):
+        if not isinstance(asset.feed, CheckedFeed):
+            continue
+        for pool in scenario.venues_of(Pool):
+            feed = change(asset, pool.name) if pool.base == asset.symbol else None
+            if feed is None:
+                continue
+            assets = list(scenario.assets)
+            assets[place] = replace(asset, feed=feed)
+            changed = replace(scenario, assets=tuple(assets))
+            try:
+                feed_sources(changed)
+            except ScenarioError:
+                continue
+            scenario = changed
+            break
+    return scenario
+
+
+def _average(scenario: Scenario, pool: str) -> PoolTwapFeed:
+    return PoolTwapFeed(pool, window_s=max(WINDOW_S, scenario.clock.seconds_per_block))
+
+
+def _bare(feed: CheckedFeed) -> CheckedFeed:
+    """A feed as a source: without checks, and without sources, which go where it is named."""
+    plain = PushFeed()
+    unchecked = replace(
+        feed,
+        max_age_s=plain.max_age_s,
+        min_answer_usd=plain.min_answer_usd,
+        max_answer_usd=plain.max_answer_usd,
+    )
+    return replace(unchecked, within=()) if isinstance(unchecked, DerivedFeed) else unchecked
+
+
+def _named(feed: CheckedFeed, **sources: Feed) -> tuple[tuple[str, Feed], ...]:
+    """Sources by name, with those that the feed itself brings along."""
+    return tuple(sorted([*own(feed), *sources.items()]))
+
+
+def _as_checked(feed: CheckedFeed, old: CheckedFeed) -> CheckedFeed:
+    """A feed with what a market checks of another."""
+    return replace(
+        feed,
+        max_age_s=old.max_age_s,
+        min_answer_usd=old.min_answer_usd,
+        max_answer_usd=old.max_answer_usd,
+    )
+
+
+def averaged_oracle(scenario: Scenario) -> Scenario:
+    """Every asset with a pool is priced by the pool's average over half an hour."""
+
+    def averaged(asset: Asset, pool: str) -> Feed | None:
+        feed = asset.feed
+        if not isinstance(feed, CheckedFeed):
+            return None
+        return _as_checked(_average(scenario, pool), feed)
+
+    return _with_feeds(scenario, averaged)
+
+
+def median_oracle(scenario: Scenario) -> Scenario:
+    """Every asset with a pool is priced by the middle of its feed, the pool's spot and its average
+    over half an hour: what one of them says alone counts for nothing."""
+
+    def median(asset: Asset, pool: str) -> Feed | None:
+        feed = asset.feed
+        if not isinstance(feed, CheckedFeed) or "median-feed" in dict(own(feed)):
+            return None
+        sources: dict[str, Feed] = {
+            "median-feed": _bare(feed),
+            "median-spot": PoolSpotFeed(pool),
+            "median-average": _average(scenario, pool),
+        }
+        middle = MedianFeed(sources=tuple(sources), quorum=2, within=_named(feed, **sources))
+        return _as_checked(middle, feed)
+
+    return _with_feeds(scenario, median)
+
+
+def bounded_oracle(scenario: Scenario) -> Scenario:
+    """Every asset with a pool is priced by its feed, but within 10% of the pool's average over
+    half an hour: beyond, at the bound."""
+
+    def held(asset: Asset, pool: str) -> Feed | None:
+        feed = asset.feed
+        if not isinstance(feed, CheckedFeed) or "bounded-feed" in dict(own(feed)):
+            return None
+        sources: dict[str, Feed] = {
+            "bounded-feed": _bare(feed),
+            "bounded-anchor": _average(scenario, pool),
+        }
+        bounded = BoundedFeed(
+            "bounded-feed", "bounded-anchor", MAX_DEVIATION_BPS, within=_named(feed, **sources)
+        )
+        return _as_checked(bounded, feed)
+
+    return _with_feeds(scenario, held)
+
+
+def checked_oracle(scenario: Scenario) -> Scenario:
+    """Markets refuse answers older than two heartbeats, at a feed's own minimum, or a hundred times
+    away from the start price. Checks that are stricter stay."""
+    start = {symbol: Decimal(int(path[0])) for symbol, path in build_paths(scenario, 0).items()}
+
+    def checks(asset: Asset) -> Asset:
+        feed = asset.feed
+        if not isinstance(feed, CheckedFeed):
+            return asset
+        parts = [feed, *(source for _, source in own(feed))]
+        ages = [2 * part.heartbeat_s for part in parts if isinstance(part, PushFeed)]
+        ages += [feed.max_age_s] if feed.max_age_s else []
+        price = start[asset.symbol] / PRICE_UNIT
+        least = [part.minimum_usd for part in parts if isinstance(part, StuckFeed)]
+        checked = replace(
+            feed,
+            max_age_s=min(ages, default=0),
+            min_answer_usd=max(feed.min_answer_usd, float(price / BOUND), *least),
+            max_answer_usd=min(feed.max_answer_usd, float(price * BOUND)),
+        )
+        return replace(asset, feed=checked)
+
+    return replace(scenario, assets=tuple(checks(asset) for asset in scenario.assets))
+
+
 REMEDIES = (
     Remedy(
         "fresh-oracle",
         "reports without latency, at every 0.1% of deviation",
         Stage.ORACLE,
         fresh_oracle,
+    ),
+    Remedy(
+        "averaged-oracle",
+        "prices are half-hour averages of pools",
+        Stage.ORACLE,
+        averaged_oracle,
+    ),
+    Remedy(
+        "median-oracle",
+        "prices are the middle of feed, pool spot and pool average",
+        Stage.ORACLE,
+        median_oracle,
+    ),
+    Remedy(
+        "bounded-oracle",
+        "prices stay within 10% of half-hour averages of pools",
+        Stage.ORACLE,
+        bounded_oracle,
+    ),
+    Remedy(
+        "checked-oracle",
+        "stale answers, and those at a bound, are refused",
+        Stage.ORACLE,
+        checked_oracle,
     ),
 )

@@ -29,6 +29,7 @@ from harness.scenario import (
     LendingAsset,
     PooledLending,
     Scenario,
+    Supplier,
     Trigger,
     base_units,
     rate_ray,
@@ -630,7 +631,15 @@ def deploy_pooled_lending(
         config = _asset_config(listing, scenario, tokens, feeds, decimals, ltv_bps=opening)
         setup.send(admin, market, "listAsset", config)
     suppliers = _supply(
-        setup, spec, market, tokens, decimals, positions, mint=mint, approve=approve, seeder=seeder
+        setup,
+        spec,
+        market,
+        tokens,
+        positions,
+        _suppliers(spec, scenario, decimals),
+        mint=mint,
+        approve=approve,
+        seeder=seeder,
     )
     for position in positions:
         owner = address_of(position)
@@ -741,21 +750,47 @@ def _asset_config(
     )
 
 
+def _suppliers(
+    spec: PooledLending, scenario: Scenario, decimals: Mapping[str, int]
+) -> list[tuple[bytes, str, int]]:
+    """Those who supply to a market: account, asset and base units. Passive ones come first."""
+    passive = [
+        (
+            account(f"{spec.name}-supplier-{listing.symbol}").address,
+            listing.symbol,
+            listing.supplied,
+        )
+        for listing in spec.assets
+    ]
+    running = [
+        (account(agent.name, index).address, agent.asset, agent.supplied)
+        for agent in scenario.agents_of(Supplier)
+        if agent.venue == spec.name
+        for index in range(agent.count)
+    ]
+    units = (
+        (who, asset, base_units(tokens, decimals[asset]))
+        for who, asset, tokens in passive + running
+    )
+    return [entry for entry in units if entry[2]]
+
+
 def _supply(
     setup: Setup,
     spec: PooledLending,
     market: Contract,
     tokens: Mapping[str, Contract],
-    decimals: Mapping[str, int],
     positions: Sequence[Position],
+    suppliers: Sequence[tuple[bytes, str, int]],
     *,
     mint: Callable[[str, bytes, int], None],
     approve: Callable[[str, bytes, Contract], None],
     seeder: bytes,
 ) -> list[bytes]:
     """Gives the seeder everything that will be supplied, and supplies the suppliers' part."""
-    needed = {a.symbol: base_units(a.supplied, decimals[a.symbol]) for a in spec.assets}
-    passive = {symbol: amount for symbol, amount in needed.items() if amount}
+    needed = {listing.symbol: 0 for listing in spec.assets}
+    for _, symbol, amount in suppliers:
+        needed[symbol] += amount
     for position in positions:
         for symbol, amount in position.supplied:
             needed[symbol] += amount
@@ -763,9 +798,6 @@ def _supply(
         if amount:
             mint(symbol, seeder, amount)
             approve(symbol, seeder, market)
-    suppliers = []
-    for symbol, amount in passive.items():
-        supplier = account(f"{spec.name}-supplier-{symbol}").address
-        suppliers.append(supplier)
+    for supplier, symbol, amount in suppliers:
         setup.send(seeder, market, "supply", tokens[symbol].address, amount, supplier)
-    return suppliers
+    return list(dict.fromkeys(supplier for supplier, _, _ in suppliers))

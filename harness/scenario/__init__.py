@@ -14,6 +14,7 @@ from harness.scenario.files import (
     scenario_names,
     with_price_file,
 )
+from harness.scenario.leavers import LiquidityProvider, StalePriceBorrower, Supplier
 from harness.scenario.liquidation import (
     AbsorbAndSell,
     DutchAuctions,
@@ -151,6 +152,7 @@ __all__ = [
     "LinearCurve",
     "LiquidationDesign",
     "Liquidator",
+    "LiquidityProvider",
     "MarginCaller",
     "MarginTier",
     "MedianFeed",
@@ -178,9 +180,11 @@ __all__ = [
     "Shock",
     "SizeDistribution",
     "StabilityDeposits",
+    "StalePriceBorrower",
     "StepCurve",
     "Stress",
     "StuckFeed",
+    "Supplier",
     "TraderResponse",
     "Traders",
     "Trigger",

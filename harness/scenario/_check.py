@@ -8,6 +8,12 @@ from collections.abc import Iterator, Sequence
 from harness.errors import ScenarioError
 from harness.scenario._check_modules import check_modules
 from harness.scenario._check_perps import check_exchanges
+from harness.scenario.leavers import (
+    LiquidityProvider,
+    StalePriceBorrower,
+    Supplier,
+    supplied_to,
+)
 from harness.scenario.model import (
     BPS,
     Arbitrageur,
@@ -27,6 +33,7 @@ from harness.scenario.model import (
     LendingAsset,
     Liquidator,
     MedianFeed,
+    Outages,
     Pool,
     PooledLending,
     PoolTwapFeed,
@@ -425,6 +432,7 @@ def _check_borrowers(scenario: Scenario, population: Borrowers, path: str) -> It
         raise ScenarioError(f"{path}.size.min_debt_usd", size.min_debt_usd, allowed)
     price = scenario.asset(population.debt).start_price_usd
     supplied = market.asset(population.debt).supplied
+    supplied += supplied_to(scenario, market.name, population.debt)
     owed = sum(
         other.size.total_debt_usd
         for other in scenario.populations
@@ -489,5 +497,48 @@ def _check_agents(scenario: Scenario, symbols: Sequence[str]) -> None:
             if not agent.steps:
                 raise ScenarioError(f"{path}.steps", [], "at least one [fall_bps, threshold_bps]")
             _steps(agent.steps, f"{path}.steps")
-        if isinstance(agent, Liquidator | Lender | Arbitrageur | Guardian | Governor):
-            _windows(agent.outages.windows, f"{path}.outages")
+        if isinstance(agent, Supplier | LiquidityProvider | StalePriceBorrower):
+            _check_participant(scenario, agent, path)
+        outages = getattr(agent, "outages", None)
+        if isinstance(outages, Outages):
+            _windows(outages.windows, f"{path}.outages")
+
+
+def _check_participant(
+    scenario: Scenario, agent: Supplier | LiquidityProvider | StalePriceBorrower, path: str
+) -> None:
+    """Those who run, and those who come for a wrong price."""
+    symbols = [asset.symbol for asset in scenario.assets]
+    if isinstance(agent, LiquidityProvider):
+        pools = [venue.name for venue in scenario.venues_of(Pool)]
+        _known(agent.pool, pools, f"{path}.pool", "a pool")
+        if not agent.withdrawal.fall_bps:
+            raise ScenarioError(f"{path}.withdrawal.fall_bps", 0, "above 0: when they leave")
+        shares = [
+            other.share_bps
+            for other in scenario.agents_of(LiquidityProvider)
+            if other.pool == agent.pool
+        ]
+        if sum(shares) > BPS:
+            allowed = f"at most {BPS} of {agent.pool} together, not {sum(shares)}"
+            raise ScenarioError(f"{path}.share_bps", agent.share_bps, allowed)
+    else:
+        pooled = [venue.name for venue in scenario.venues_of(PooledLending)]
+        _known(agent.venue, pooled, f"{path}.venue", "a pooled-lending venue")
+        listed = [asset.symbol for asset in scenario.venue_as(PooledLending, agent.venue).assets]
+    if isinstance(agent, Supplier):
+        _known(agent.asset, listed, f"{path}.asset", f"listed in {agent.venue}")
+        if not (agent.loss_bps or agent.utilisation_bps or agent.withdrawal.fall_bps):
+            allowed = "above 0, or utilisation_bps or withdrawal.fall_bps: when they run"
+            raise ScenarioError(f"{path}.loss_bps", 0, allowed)
+    if isinstance(agent, StalePriceBorrower):
+        for key, symbol in (("collateral", agent.collateral), ("debt", agent.debt)):
+            _known(symbol, listed, f"{path}.{key}", f"listed in {agent.venue}")
+            if scenario.asset(symbol).external is None:
+                raise ScenarioError(f"{path}.{key}", symbol, "an asset with an outside market")
+        if agent.collateral == agent.debt:
+            allowed = f"not the collateral {agent.collateral}"
+            raise ScenarioError(f"{path}.debt", agent.debt, allowed)
+    elif agent.withdrawal.fall_bps:
+        where = f"{path}.withdrawal.asset"
+        _known(agent.withdrawal.asset, symbols, where, "an asset's symbol")

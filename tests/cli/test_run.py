@@ -57,6 +57,7 @@ SUMMARY: dict[str, Any] = {
         "by_venue": {"market": SOLVENCY | {"carried_by_reserves_usd", "carried_by_suppliers_usd"}},
     },
     "contagion": None,
+    "suppliers": None,
     "checks": {
         "invariants": {"IDX-1", "LIQ-1", "MKT-1", "MKT-2", "TOK-1"},
         "vacuous": None,

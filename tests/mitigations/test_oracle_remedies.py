@@ -1,0 +1,140 @@
+"""Remedies in what prices are read: what they make of feeds, and what they do to stuck-feed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from harness.mitigations import remedied
+from harness.run import run
+from harness.scenario import (
+    Arbitrageur,
+    BoundedFeed,
+    MedianFeed,
+    PooledLending,
+    PoolTwapFeed,
+    PushFeed,
+    StuckFeed,
+    checked,
+    dump_scenario,
+    load_scenario,
+    parse_scenario,
+)
+
+NAMES = ("averaged-oracle", "bounded-oracle", "checked-oracle", "median-oracle")
+
+
+def feed(scenario, symbol):
+    return scenario.asset(symbol).feed
+
+
+def test_only_what_has_a_pool_is_averaged_and_its_checks_stay() -> None:
+    scenario = load_scenario("calm")
+    averaged = remedied(scenario, "averaged-oracle")
+    assert feed(averaged, "ETH") == PoolTwapFeed(
+        "eth-dai", window_s=1800, max_age_s=7200, min_answer_usd=1, max_answer_usd=10_000
+    )
+    assert feed(averaged, "DAI") == feed(scenario, "DAI")
+
+
+def test_a_median_and_a_bound_read_the_feed_that_was_there() -> None:
+    scenario = load_scenario("stuck-feed")
+    median, bounded = (
+        feed(remedied(scenario, f"{name}-oracle"), "LUNA") for name in ("median", "bounded")
+    )
+    assert isinstance(median, MedianFeed)
+    assert isinstance(bounded, BoundedFeed)
+    assert isinstance(dict(median.within)["median-feed"], StuckFeed)
+    assert isinstance(dict(bounded.within)["bounded-feed"], StuckFeed)
+    assert isinstance(dict(bounded.within)["chainlink"], PushFeed)
+    assert median.quorum == 2
+
+
+def test_a_checked_feed_is_refused_at_its_own_minimum_and_after_two_heartbeats() -> None:
+    stuck = feed(remedied(load_scenario("stuck-feed"), "checked-oracle"), "LUNA")
+    assert (stuck.min_answer_usd, stuck.max_age_s) == (0.107, 7200)
+    kept = feed(remedied(load_scenario("calm"), "checked-oracle"), "ETH")
+    # two heartbeats of 1,200 s are stricter than the two hours there were; the bounds are not
+    assert (kept.max_age_s, kept.min_answer_usd, kept.max_answer_usd) == (2400, 2.0, 10_000)
+
+
+def test_oracle_remedies_stack_in_the_order_of_their_names_and_survive_the_file() -> None:
+    scenario = load_scenario("stuck-feed")
+    one, other = (
+        remedied(scenario, names)
+        for names in ("median-oracle+bounded-oracle", "bounded-oracle+median-oracle")
+    )
+    assert one == other
+    assert isinstance(feed(one, "LUNA"), MedianFeed)
+    assert set(dict(feed(one, "LUNA").within)) >= {"bounded-anchor", "chainlink", "median-feed"}
+    assert parse_scenario(dump_scenario(one)) == one
+
+
+@pytest.mark.parametrize("name", ["averaged-oracle", "bounded-oracle", "median-oracle"])
+def test_a_remedy_leaves_a_scenario_without_pools_as_it_is(name) -> None:
+    scenario = load_scenario("calm")
+    agents = tuple(a for a in scenario.agents if not isinstance(a, Arbitrageur))
+    bare = replace(scenario, venues=scenario.venues_of(PooledLending), agents=agents)
+    assert remedied(bare, name) == checked(bare)
+
+
+@pytest.fixture(scope="module")
+def taken():
+    """What stuck-feed loses as it is and with each remedy, one seed."""
+    scenario = load_scenario("stuck-feed")
+    results = {name: run(remedied(scenario, name), 1) for name in NAMES}
+    results[""] = run(scenario, 1)
+    return results
+
+
+@pytest.mark.slow
+def test_a_stuck_feed_is_taken_advantage_of_and_every_remedy_takes_less(taken) -> None:
+    lost = {name: r.summary["solvency"]["insolvency_usd"] for name, r in taken.items()}
+    print(lost)
+    assert 1e6 < lost[""] < 11.2e6
+    assert all(lost[name] < lost[""] / 2 for name in NAMES)
+    for result in taken.values():
+        assert all(result.summary["checks"]["invariants"].values())
+        assert not result.summary["checks"]["vacuous"]
+
+
+@pytest.mark.slow
+def test_most_of_the_loss_of_stuck_feed_is_what_two_borrowers_took(taken) -> None:
+    result = taken[""]
+    venue = result.world.venues["venus"]
+    words = [
+        result.run.closing["venus"].words(number)
+        for number, position in enumerate(venue.positions)
+        if position.population == "exploiter"
+    ]
+    price = result.run.blocks[-1].external["LUNA"]
+    low = (1 << 128) - 1
+    beyond = sum((debt & low) / 1e18 - (luna >> 128) / 1e6 * price / 1e8 for luna, debt in words)
+    insolvency = result.summary["solvency"]["insolvency_usd"]
+    assert 0.7 * insolvency < beyond <= insolvency * 1.001
+    taken_rows = [row for row in result.run.transactions if row.action == "leverage"]
+    assert [row.status for row in taken_rows].count("succeeded") == 2
+
+
+@pytest.mark.slow
+def test_suppliers_of_bank_run_who_are_late_are_left() -> None:
+    result = run(load_scenario("bank-run"), 1)
+    summary = result.summary
+    assert all(summary["checks"]["invariants"].values())
+    insolvency = summary["solvency"]["insolvency_usd"]
+    assert 20e6 < insolvency < 200e6
+    tables = summary["suppliers"]["venus"]
+    loss = sum(row["loss_usd"] for table in tables.values() for row in table["rows"])
+    assert loss == pytest.approx(insolvency, rel=1e-6)
+    for table in tables.values():
+        assert table["out"] > 0
+        assert table["left"] > 0
+    reasons = {
+        row.reason.split("(")[0]
+        for row in result.run.transactions
+        if row.action == "withdraw" and row.status == "reverted"
+    }
+    assert reasons == {"InsufficientCash"}
+    gone = [row for row in result.run.transactions if row.action == "remove_liquidity"]
+    assert all(row.status == "succeeded" for row in gone)
