@@ -266,6 +266,7 @@ class Stage:
         assets: Mapping[str, Mapping[str, Any]],
         *,
         contract: str = "PooledMarket",
+        further: Sequence[Any] = (),
         rules: tuple[int, int, int, int] = (10_000, 0, 0, 0),
         module: Callable[[Contract], Contract] | None = None,
     ) -> Lending:
@@ -278,12 +279,13 @@ class Stage:
                 ``supply_cap``, ``borrow_cap`` (whole tokens), ``base_rate``, ``slope1``,
                 ``slope2``, ``kink`` (Ray). Interest is 0 unless said.
             contract: the market, or one that derives from it.
+            further: what the constructor of that takes beside.
             rules: close factor (Bps), full close at health (Wad), full close below, least left
                 over (USD Wad).
             module: makes the liquidation module, once the market is there.
 
         """
-        market = self.deploy(contract, ADMIN, rules)
+        market = self.deploy(contract, ADMIN, rules, *further)
         if module is not None:
             self.modules[name] = module(market)
             self.admin(market, "setLiquidationModule", self.modules[name])

@@ -80,7 +80,12 @@ def short_error(reason: str, longest: int = 200) -> str:
 
 def _grouped(steps: Sequence[StepRow]) -> Iterator[tuple[StepRow, int]]:
     """Steps of the same kind in a row as one, with how many they are."""
-    for _, group in groupby(steps, key=lambda step: (step.actor, step.label, step.reason)):
+
+    def kind(step: StepRow) -> tuple[str, str, str]:
+        who = "" if step.role == "attacker" else step.actor
+        return who, step.label, (step.reason or "").partition("(")[0]
+
+    for _, group in groupby(steps, key=kind):
         rows = list(group)
         total: dict[str, int] = {}
         for row in rows:

@@ -151,3 +151,34 @@ def test_a_run_costs_lenders_the_debt_that_no_collateral_was_paid_out_for(play: 
 def test_griefing_costs_the_liquidator_its_fee_for_every_block(play: Play) -> None:
     for blocks in (10, 4):
         assert play("fee-griefing", blocks=blocks).losses_usd["liquidator"] == 45 * blocks
+
+
+def test_bids_of_nothing_take_what_was_reported_of_maker(play: Play) -> None:
+    result = play("zero-bids")
+    assert result.measures["eth_taken"] == 62_842
+    assert result.profit_usd == pytest.approx(8_320_000, rel=1e-3)
+    assert 4_500_000 <= result.insolvency_usd["market"] <= 6_650_000
+    assert result.tokens["DAI"] == -16  # a base unit for each vault
+
+
+def test_a_dutch_auction_sells_to_the_late_keepers_and_leaves_no_debt(play: Play) -> None:
+    result = play("zero-bids", remedied=True)
+    (sold,) = [step for step in result.steps if step.actor == "keeper"]
+    assert sold.reason is None
+    assert result.insolvency_usd["market"] == 0
+    assert result.measures["eth_taken"] == 0
+
+
+def test_a_loan_within_a_loan_borrows_twice_what_collateral_allows(play: Play) -> None:
+    result = play("callback-reentrancy")
+    assert result.profit_usd == pytest.approx(500 * 3_200 * (2 * 0.75 - 1), rel=1e-9)
+    assert result.insolvency_usd["market"] == pytest.approx(result.profit_usd, rel=1e-9)
+
+
+def test_dust_stays_unliquidated_where_the_same_debt_in_one_account_does_not(play: Play) -> None:
+    split, whole = play("dust-positions"), play("dust-positions", accounts=1)
+    assert split.measures["liquidations"] == 0
+    assert whole.measures["liquidations"] > 0
+    assert whole.insolvency_usd["market"] == 0
+    # debt less collateral, at the LTV of 80% and the price at 60% of what it was
+    assert split.insolvency_usd["market"] == pytest.approx(9_600 * (1 - 0.6 / 0.8), rel=1e-3)
