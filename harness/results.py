@@ -343,7 +343,7 @@ def _tables(result: RunResult) -> dict[str, pa.Table]:
 def _cascade(run: Trace) -> pa.Table:
     edges = cascade_edges(run)
     columns = _Columns()
-    for name in ("kind", "source", "target", "venue", "asset"):
+    for name in ("kind", "source", "target", "venue", "asset", "parent"):
         columns.put(name, [getattr(edge, name) for edge in edges], "text")
     for name in ("block", "account", "wave"):
         columns.put(name, [getattr(edge, name) for edge in edges], "int64")

@@ -23,7 +23,8 @@ class Edge(NamedTuple):
     """One step of the cascade.
 
     ``amount`` in base units of ``asset``; ``before`` and ``after`` are pool spots (1e36) or feed
-    answers (WAD), 0 where nothing is quoted; ``usd`` in WAD, of liquidations only.
+    answers (WAD), 0 where nothing is quoted; ``usd`` in WAD, of liquidations only; ``parent`` is
+    the sale behind the oracle update that led to a liquidation.
     """
 
     kind: str
@@ -38,6 +39,7 @@ class Edge(NamedTuple):
     after: int = 0
     usd: int = 0
     wave: int = -1
+    parent: str = ""
 
 
 def cascade_edges(trace: Trace) -> list[Edge]:
@@ -146,6 +148,7 @@ def _cause(
         row.repaid,
         usd=row.repaid_usd,
         wave=row.wave,
+        parent=f"T{row.parent}",
     )
 
 

@@ -112,6 +112,28 @@ class Position:
     debt: list[str] = field(default_factory=list)
 
 
+class Edge(NamedTuple):
+    """A step of the cascade; ``parent`` is the sale behind an oracle update that led on."""
+
+    kind: str
+    source: str
+    target: str
+    block: int
+    venue: str
+    asset: str
+    parent: str
+
+
+class Loss(NamedTuple):
+    """What a role gained or lost of an asset: tokens and USD; without an asset, unpaid debt."""
+
+    venue: str
+    role: str
+    asset: str
+    amount: float
+    usd: float
+
+
 @dataclass(frozen=True)
 class Run:
     """Everything the page shows."""
@@ -130,6 +152,8 @@ class Run:
     twin_liquidations: Sequence[Liquidation]
     sent: Sequence[Sent]
     positions: Sequence[Position]
+    cascade: Sequence[Edge]
+    losses: Sequence[Loss]
 
     @property
     def name(self) -> str:
@@ -189,7 +213,29 @@ def load_run(path: Path) -> Run:
         twin_liquidations=liquidations["twin"],
         sent=_sent(path, blocks["number"][0], units.get(scenario.block_space.fee_asset, WAD)),
         positions=_positions(path, prices, units),
+        cascade=_cascade(path),
+        losses=_losses(path, units),
     )
+
+
+def _cascade(path: Path) -> list[Edge]:
+    rows = _columns(path, "cascade")
+    names = ("kind", "source", "target", "block", "venue", "asset", "parent")
+    return [Edge(*values) for values in zip(*(rows[name] for name in names), strict=True)]
+
+
+def _losses(path: Path, units: Mapping[str, int]) -> list[Loss]:
+    rows = _columns(path, "losses")
+    names = ("venue", "role", "asset", "amount", "usd")
+    return [
+        Loss(venue, role, asset, int(amount) / _unit(asset, units), int(usd) / WAD)
+        for venue, role, asset, amount, usd in zip(*(rows[name] for name in names), strict=True)
+    ]
+
+
+def _unit(asset: str, units: Mapping[str, int]) -> int:
+    """Base units of a whole token; unpaid debt is in USD WAD, outside cash has 6 decimals."""
+    return WAD if not asset else units.get(asset, 10**6)
 
 
 def _columns(path: Path, table: str, names: list[str] | None = None) -> dict[str, list[Any]]:

@@ -12,6 +12,7 @@ from harness.report.background import (
     setting,
     sources,
 )
+from harness.report.contagion import cascade_tree, connected, loss_flow, network
 from harness.report.data import Run
 from harness.report.frame import frame
 from harness.report.outcome import insolvency, prices, story, waves
@@ -22,6 +23,9 @@ _SECTIONS = (
     prices,
     waves,
     insolvency,
+    network,
+    cascade_tree,
+    loss_flow,
     health,
     margin_calls,
     liquidators,
@@ -43,7 +47,7 @@ def render(run: Run) -> str:
         run.name,
         "liquidation report",
         f"Scenario {made['scenario']}, seed {made['seed']}, on {made['engine']}",
-        [section(run) for section in _SECTIONS],
+        [section(run) for section in _SECTIONS if section is not network or connected(run)],
         skip="Skip to what happened",
         footer=f"Written by harness {__version__} from the tables of the run directory. Every "
         "amount was read from contract state or events on the chain.",

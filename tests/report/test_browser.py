@@ -54,7 +54,7 @@ def test_structure(browser, page: Path) -> None:
     assert browser.evaluate(f"{without_title}.length") == 0
     hold = "s => [...s.children].slice(1).some(child => child.innerText.length > 10)"
     sections = "[...document.querySelectorAll('section')]"
-    assert browser.evaluate(f"{sections}.length") == 15
+    assert browser.evaluate(f"{sections}.length") == 17
     assert browser.evaluate(f"{sections}.every({hold})")
     levels = browser.evaluate(
         "[...document.querySelectorAll('h1,h2,h3,h4')].map(h => +h.tagName[1])"

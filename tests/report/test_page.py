@@ -27,6 +27,8 @@ SECTIONS = {
     "prices": "Prices",
     "waves": "Liquidations in waves",
     "insolvency": "Insolvency and who carries it",
+    "tree": "What led to what",
+    "losses": "Who carried the loss",
     "health": "Health factors before and after",
     "calls": "Margin calls and how they were answered",
     "liquidators": "Liquidators",
