@@ -1,0 +1,59 @@
+"""The conformance kit on every kind of workers, and on the smallest one there can be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from harness.experiments.pool import DaskWorkers, LocalWorkers, Pool
+from harness.testing.workers_conformance import MakeWorkers, WorkersConformance
+
+
+class Threads:
+    """Threads of this process: each keeps an engine of its own."""
+
+    @contextmanager
+    def open(self) -> Iterator[Pool]:
+        with ThreadPoolExecutor(2) as pool:
+            yield Pool(pool, 3)
+
+
+class TestThreads(WorkersConformance):
+    @pytest.fixture
+    def make_workers(self) -> MakeWorkers:
+        return Threads
+
+
+class TestThisProcess(WorkersConformance):
+    @pytest.fixture
+    def make_workers(self) -> MakeWorkers:
+        return lambda: LocalWorkers(1)
+
+
+@pytest.mark.slow
+class TestProcesses(WorkersConformance):
+    @pytest.fixture
+    def make_workers(self) -> MakeWorkers:
+        return lambda: LocalWorkers(2)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Two workers of one thread each, in processes of their own."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as running:
+        yield running
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # what Dask says of itself
+class TestDask(WorkersConformance):
+    @pytest.fixture
+    def make_workers(self, cluster: Any) -> MakeWorkers:
+        return lambda: DaskWorkers(cluster.scheduler_address)
