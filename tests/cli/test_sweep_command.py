@@ -163,6 +163,7 @@ def test_a_terminal_shows_progress_with_the_time_left(sweep: Path, tmp_path: Pat
     assert b"[#" not in out
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_ends_with_130_and_leaves_what_is_finished(sweep: Path, tmp_path: Path) -> None:
     sweep.write_text(GRID.replace("[0.1, 0.4]", str([0.1 + i / 1000 for i in range(120)])))

@@ -41,9 +41,9 @@ CHANGES = (
     ["asset.ETH.price.shock[0].factor=0.6"],
     ["venue.aave.close_factor_bps=9000"],
     ["venue.aave.asset.ETH.liquidation_bonus_bps=800"],
-    ["population.borrowers.count=12"],
+    ["population.borrowers.count=8"],
     ["asset.ETH.external.depth_2pct_usd=1e6"],
-    ["clock.blocks=8", "agent.keeper.count=3"],
+    ["clock.blocks=6", "agent.keeper.count=3"],
 )
 
 
@@ -51,30 +51,29 @@ def scenario(changes: list[str]) -> Scenario:
     return load_scenario(
         "calm",
         [
-            "clock.blocks=12",
-            "asset.ETH.price={process='constant', shock=[{at_s=120, factor=0.7}]}",
+            "clock.blocks=9",
+            "asset.ETH.price={process='constant', shock=[{at_s=60, factor=0.7}]}",
             "population.borrowers.health={excess_median=0.2, excess_sigma=0.6, min=1.05, max=3}",
-            "population.borrowers.count=20",
+            "population.borrowers.count=12",
             *changes,
         ],
     )
 
 
 def test_runs_on_a_kept_engine_have_the_digests_of_fresh_ones() -> None:
-    """Every change after every other, in a random order, with several seeds."""
+    """Every change, each with two seeds, one after the other in a random order."""
     seed = 7
     print("seed", seed)
-    cases = [(number, runs) for number in range(len(CHANGES)) for runs in (0, 1)]
-    expected = {
-        (number, runs): run(scenario(CHANGES[number]), runs).summary["digest"]
-        for number, runs in cases
-    }
-    assert len(set(expected.values())) == len(cases)
-    order = random.Random(seed).choices(cases, k=20)
+    order = [(number, runs) for number in range(len(CHANGES)) for runs in (0, 1)]
+    random.Random(seed).shuffle(order)
     layers = Layers(lambda: open_engine(default_engine_name()))
+    found = set()
     for number, runs in order:
         result = run(scenario(CHANGES[number]), runs, layers.fresh())
-        assert result.summary["digest"] == expected[number, runs], CHANGES[number]
+        alone = run(scenario(CHANGES[number]), runs)
+        assert result.summary["digest"] == alone.summary["digest"], CHANGES[number]
+        found.add(result.summary["digest"])
+    assert len(found) == len(order)
     assert layers.spared > 0
     layers.close()
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,3 +32,13 @@ def sweep_of(tmp_path: Path) -> MakeSweep:
 def crash() -> Sweep:
     """Six points with two seeds each."""
     return make_sweep(read_sweep(CRASH), HERE)
+
+
+@pytest.fixture
+def cluster() -> Iterator[Any]:
+    """A Dask cluster: two workers of one thread each, in processes of their own."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as running:
+        yield running

@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,6 @@ from harness.experiments.runner import Runner
 from harness.experiments.store import Store
 from harness.experiments.sweep import Sweep, run_sweep
 
-distributed = pytest.importorskip("distributed")
-
-
-@pytest.fixture
-def cluster() -> Iterator[Any]:
-    """Two workers of one thread each, in processes of their own."""
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-    ) as running:
-        yield running
-
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # what Dask says of itself
@@ -37,6 +25,7 @@ def test_a_cluster_gives_the_rows_of_one_process_though_a_worker_is_killed(
 ) -> None:
     with Runner() as here:
         expected = run_sweep(crash, here)
+    distributed = pytest.importorskip("distributed")
     with distributed.Client(cluster) as client:
         pids = list(client.run(os.getpid).values())
     store = Store(tmp_path)

@@ -36,7 +36,7 @@ def test_a_row_is_the_run_of_its_point_and_seed(crash: Sweep) -> None:
     assert falls[-1] > falls[0]
 
 
-@pytest.mark.slow  # the killed sweep of test_resume.py compares their tables, too
+@pytest.mark.slow
 def test_two_processes_give_the_rows_of_one(crash: Sweep) -> None:
     with Runner() as one, Runner(LocalWorkers(2)) as two:
         assert run_sweep(crash, two) == run_sweep(crash, one)
@@ -84,6 +84,7 @@ def test_a_plug_in_that_raises_is_a_row(
     assert "ValueError: no order today" in (rows[1].error or "")
 
 
+@pytest.mark.slow
 def test_a_trial_whose_worker_dies_is_a_row_and_the_others_are_not_lost(
     sweep_of: MakeSweep, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

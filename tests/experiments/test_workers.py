@@ -28,27 +28,11 @@ class TestThreads(WorkersConformance):
         return Threads
 
 
-class TestThisProcess(WorkersConformance):
-    @pytest.fixture
-    def make_workers(self) -> MakeWorkers:
-        return lambda: LocalWorkers(1)
-
-
 @pytest.mark.slow
 class TestProcesses(WorkersConformance):
     @pytest.fixture
     def make_workers(self) -> MakeWorkers:
         return lambda: LocalWorkers(2)
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """Two workers of one thread each, in processes of their own."""
-    distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-    ) as running:
-        yield running
 
 
 @pytest.mark.slow
