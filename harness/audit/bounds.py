@@ -13,10 +13,12 @@ from harness.audit.ranges import SafeRange
 from harness.population import build_population
 from harness.prices import build_paths
 from harness.risk import closed_forms as forms
+from harness.risk.open_interest import largest_open_interest
 from harness.scenario import (
     BPS,
     PRICE_UNIT,
     LendingAsset,
+    PerpExchange,
     Pool,
     PooledLending,
     Scenario,
@@ -90,7 +92,54 @@ def bounds(scenario: Scenario, seed: int, ranges: Sequence[SafeRange]) -> tuple[
             at = f"venue.{market.name}.asset.{listing.symbol}"
             if f"{at}.liquidation_threshold_bps" in by_path:
                 found += _of_collateral(scenario, market, listing, seed, prices, by_path, at)
+    for exchange in scenario.venues_of(PerpExchange):
+        for traded in exchange.markets:
+            path = f"venue.{exchange.name}.market.{traded.symbol}.long_cap"
+            if path in by_path:
+                found += _of_market(scenario, exchange, traded.symbol, prices, by_path[path])
     return tuple(found)
+
+
+def _of_market(
+    scenario: Scenario, exchange: PerpExchange, symbol: str, prices: dict[str, int], safe: SafeRange
+) -> Iterator[Bound]:
+    """The largest safe open interest by the three rules, in tokens."""
+    price = prices[symbol] / PRICE_UNIT
+    settled = prices[exchange.settlement] / PRICE_UNIT
+    move, reserve = move_at_level(scenario), depth_reserve_usd(scenario, symbol, prices)
+    vault, capital = exchange.vault * settled, scenario.audit.manipulator_usd
+    if not move or not reserve or not vault or not capital:
+        return
+    fall = 1 - float(portable.exp(np.array([-move]))[0])
+    rules = largest_open_interest(
+        vault=vault, move=fall, capital=capital, reserve=reserve, whole=reserve
+    )
+    for form, premise, amount in (
+        (
+            "loss of 30% of the vault in a crisis",
+            f"the vault is the other side of all of it in a move of {fall:.1%}, nobody is "
+            "liquidated",
+            rules.move_usd,
+        ),
+        (
+            "manipulation earns 10% of the vault",
+            f"a push of the spot with up to ${capital:,.0f} against ${reserve:,.0f} of depth, all "
+            "profit taken",
+            rules.manipulation_usd,
+        ),
+        ("5% of the depth", f"expert's cap on ${reserve:,.0f} of depth", rules.share_usd),
+    ):
+        binding = " (the least)" if amount == rules.largest_usd else ""
+        yield Bound(
+            safe.lever.name,
+            safe.lever.path,
+            safe.lever.unit,
+            form + binding,
+            premise,
+            amount / price,
+            safe.high,
+            safe.high_open and safe.high is not None,
+        )
 
 
 def _of_collateral(

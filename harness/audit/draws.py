@@ -21,6 +21,7 @@ from harness.scenario import (
     Borrowers,
     ConstantPrice,
     JumpDiffusionPrice,
+    PerpExchange,
     PooledLending,
     Positions,
     ReplayPrice,
@@ -102,10 +103,12 @@ def _candidates(scenario: Scenario, kind: str) -> tuple[str, ...]:
             collateral |= {
                 s for row in population.positions for s, _ in row.supplied if row.borrowed
             }
+    traded = {market.symbol for each in scenario.venues_of(PerpExchange) for market in each.markets}
+    listed |= {s for each in scenario.venues_of(PerpExchange) for s in each.symbols}
     fall = [
         asset.symbol
         for asset in scenario.assets
-        if asset.symbol in collateral and not 0.95 <= (asset.start_price_usd or 0) <= 1.05
+        if asset.symbol in collateral | traded and not 0.95 <= (asset.start_price_usd or 0) <= 1.05
     ]
     if kind == "downturn":
         return tuple(fall)
@@ -138,15 +141,30 @@ def draws(scenario: Scenario, stress: Stress, count: int, first_seed: int) -> tu
     for stratum, share in enumerate(_SHARES):
         number = max(1, round(share * count))
         low, high = edges[stratum], edges[stratum + 1]
+        name = f"audit/{stress.name}/shift"
+        (shift,) = rng.uniforms(rng.stream(first_seed, name, stratum), 1).tolist()
         for place in range(number):
             seed = first_seed + stratum * _SPACING + place
-            made.append(_draw(stress, stratum, seed, (high - low) / number, low, high))
+            size = low + (high - low) * ((_halves(place) + shift) % 1.0)
+            made.append(_draw(stress, stratum, seed, (high - low) / number, size))
     return tuple(made)
 
 
-def _draw(stress: Stress, stratum: int, seed: int, weight: float, low: float, high: float) -> Draw:
-    size, which, way, how_long = rng.uniforms(rng.stream(seed, f"audit/{stress.name}"), 4).tolist()
-    beyond = 1 - (low + (high - low) * size)
+def _halves(place: int) -> float:
+    """Van der Corput's sequence: 0, 1/2, 1/4, 3/4, ...: any first few are spread evenly, so that
+    severities are, for every number of runs. Shifted at random, each is uniform (Cranley,
+    Patterson, SIAM J. Numerical Analysis 13, 1976)."""
+    share, part = 0.0, 0.5
+    while place:
+        share += part * (place & 1)
+        place, part = place >> 1, part / 2
+    return share
+
+
+def _draw(stress: Stress, stratum: int, seed: int, weight: float, size: float) -> Draw:
+    """One draw; ``size`` is the severity's place in its distribution, from 0 to 1."""
+    which, way, how_long = rng.uniforms(rng.stream(seed, f"audit/{stress.name}"), 3).tolist()
+    beyond = max(1 - size, 1e-12)
     excess = -stress.mean_excess * float(portable.log(np.array([beyond]))[0])
     move = stress.threshold + excess
     up = stress.direction == "up" or (stress.direction == "either" and way < 0.5)

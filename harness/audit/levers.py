@@ -10,10 +10,11 @@ What holders do when a parameter changes decides what a bound means. Assumed her
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from harness.audit.lever import Lever
+from harness.audit.perp_levers import perp_levers, scale_leverage
 from harness.population import build_population
 from harness.prices import build_paths
 from harness.scenario import (
@@ -21,6 +22,7 @@ from harness.scenario import (
     Asset,
     Borrowers,
     LendingAsset,
+    PerpExchange,
     PooledLending,
     Population,
     PositionRow,
@@ -29,52 +31,7 @@ from harness.scenario import (
     Scenario,
 )
 
-__all__ = ["Lever", "levers", "scale_health", "scale_population", "with_listing"]
-
-Change = Callable[[Scenario, float], Scenario]
-
-
-@dataclass(frozen=True)
-class Lever:
-    """A parameter that may change.
-
-    kind: ltv, threshold, bonus, close-factor, supply-cap, borrow-cap, heartbeat or deviation
-    path: as ``--set`` names it
-    unit: bps, s or the symbol of the tokens counted
-    value: in force; of a cap that is not set, what is used
-    low, high: examined between these
-    even: whether values are spread evenly rather than by factors
-    """
-
-    kind: str
-    name: str
-    path: str
-    unit: str
-    value: float
-    low: float
-    high: float
-    even: bool
-    change: Change
-
-    def at(self, share: float) -> float:
-        """The value at a share of the way from low to high."""
-        if self.even:
-            return self.rounded(self.low + share * (self.high - self.low))
-        return self.rounded(self.low * (self.high / self.low) ** share)
-
-    def between(self, one: float, other: float) -> float:
-        """The middle of two values."""
-        return self.rounded((one + other) / 2 if self.even else math.sqrt(one * other))
-
-    def rounded(self, value: float) -> float:
-        """As the parameter can be set: whole bps and seconds, three digits of a cap."""
-        if self.unit in ("bps", "s"):
-            return float(round(value))
-        return float(f"{value:.3g}")
-
-    def distance(self, value: float) -> float:
-        """How far a value is from the one in force, by factors."""
-        return abs(math.log(max(value, 1e-9) / max(self.value, 1e-9)))
+__all__ = ["levers", "scale_health", "scale_population", "with_listing"]
 
 
 def levers(scenario: Scenario, seed: int) -> tuple[Lever, ...]:
@@ -111,6 +68,7 @@ def levers(scenario: Scenario, seed: int) -> tuple[Lever, ...]:
                 ),
             )
         )
+    found += perp_levers(scenario, seed)
     found += _feeds(scenario)
     return tuple(found)
 
@@ -216,6 +174,9 @@ def _feeds(scenario: Scenario) -> Iterator[Lever]:
         for listing in market.assets
         if listing.liquidation_threshold_bps
     }
+    listed |= {
+        market.symbol for each in scenario.venues_of(PerpExchange) for market in each.markets
+    }
     block = scenario.clock.seconds_per_block
     for asset in scenario.assets:
         feed = asset.feed
@@ -294,7 +255,7 @@ def with_feed(scenario: Scenario, symbol: str, change: Callable[[PushFeed], Push
 def scale_health(
     scenario: Scenario, factor: float, market: str | None = None, symbol: str | None = None
 ) -> Scenario:
-    """Health factors of borrowers times a factor, their debts unchanged.
+    """Health factors of borrowers times a factor, their debts unchanged; traders' leverage over it.
 
     market, symbol: only accounts there, only those with this collateral
     """
@@ -308,6 +269,8 @@ def scale_health(
         return population
 
     made = replace(scenario, populations=tuple(changed(p) for p in scenario.populations))
+    if market is None:
+        made = scale_leverage(made, 1 / factor)
     return _scale_tables(made, factor, market, symbol)
 
 

@@ -266,7 +266,7 @@ def _worst(result: AuditResult, scenario_file: Path) -> Iterator[str]:
 
 def _premises(result: AuditResult, _: Path) -> Iterator[str]:
     for title, items in (
-        ("Assumptions", (*words.ASSUMPTIONS, *result.scenario.assumptions)),
+        ("Assumptions", words.assumptions(result)),
         ("Limitations", (*words.LIMITATIONS, *result.scenario.limitations)),
         ("Notes", result.notes),
         ("Sources", result.scenario.sources),

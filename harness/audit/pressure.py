@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.audit.draws import Draw
 from harness.audit.levers import scale_health, scale_population, with_feed, with_listing
+from harness.audit.perp_levers import scale_insurance, scale_traders
 from harness.audit.trials import Evaluator
 from harness.errors import ScenarioError
 from harness.scenario import (
@@ -21,6 +22,8 @@ from harness.scenario import (
     Asset,
     Liquidator,
     Outages,
+    PerpExchange,
+    PerpLiquidator,
     Pool,
     PooledLending,
     PushFeed,
@@ -81,15 +84,15 @@ class Sensitivity:
 
 
 def collaterals(scenario: Scenario) -> tuple[str, ...]:
-    """Symbols of assets that count as collateral in a market."""
-    return tuple(
-        dict.fromkeys(
-            listing.symbol
-            for market in scenario.venues_of(PooledLending)
-            for listing in market.assets
-            if listing.liquidation_threshold_bps
-        )
-    )
+    """Symbols of assets that count as collateral in a market, or are traded on an exchange."""
+    listed = [
+        listing.symbol
+        for market in scenario.venues_of(PooledLending)
+        for listing in market.assets
+        if listing.liquidation_threshold_bps
+    ]
+    traded = [m.symbol for each in scenario.venues_of(PerpExchange) for m in each.markets]
+    return tuple(dict.fromkeys([*listed, *traded]))
 
 
 def scale_depth(scenario: Scenario, factor: float) -> Scenario:
@@ -146,7 +149,7 @@ def scale_liquidators(scenario: Scenario, factor: float) -> Scenario:
 
 def _able(scenario: Scenario) -> Scenario:
     def agent(each: Agent) -> Agent:
-        if not isinstance(each, Liquidator):
+        if not isinstance(each, Liquidator | PerpLiquidator):
             return each
         return replace(
             each,
@@ -168,7 +171,16 @@ def _half_bonus(scenario: Scenario) -> Scenario:
                 listing.symbol,
                 lambda a: replace(a, liquidation_bonus_bps=a.liquidation_bonus_bps // 2),
             )
-    return scenario
+
+    def cheaper(venue: Venue) -> Venue:
+        if not isinstance(venue, PerpExchange):
+            return venue
+        markets = tuple(
+            replace(m, liquidation_fee_bps=m.liquidation_fee_bps // 2) for m in venue.markets
+        )
+        return replace(venue, markets=markets)
+
+    return replace(scenario, venues=tuple(cheaper(venue) for venue in scenario.venues))
 
 
 _CONSTRAINTS: tuple[tuple[str, str, Step], ...] = (
@@ -179,7 +191,7 @@ _CONSTRAINTS: tuple[tuple[str, str, Step], ...] = (
         "ten times the capital and transactions, no latency, no outages",
         _able,
     ),
-    ("toxic bound", "half the bonus, so that liquidation takes less", _half_bonus),
+    ("toxic bound", "half the bonus or fee, so that liquidation takes less", _half_bonus),
 )
 
 
@@ -236,8 +248,20 @@ def factors(scenario: Scenario) -> tuple[Factor, ...]:
     found = [
         Factor("health factors", 0.9, 1.1, lambda s, x: scale_health(s, x)),
         Factor("depth", 0.5, 2.0, scale_depth),
-        Factor("liquidator capital", 0.5, 2.0, scale_liquidators),
     ]
+    if scenario.agents_of(Liquidator):
+        found.append(Factor("liquidator capital", 0.5, 2.0, scale_liquidators))
+    for exchange in scenario.venues_of(PerpExchange):
+        for traded in exchange.markets:
+
+            def interest(
+                s: Scenario, x: float, name: str = exchange.name, symbol: str = traded.symbol
+            ) -> Scenario:
+                return scale_traders(s, x, name, symbol)
+
+            found.append(Factor(f"open interest of {traded.symbol}", 0.5, 2.0, interest))
+    if any(exchange.insurance for exchange in scenario.venues_of(PerpExchange)):
+        found.append(Factor("insurance fund", 0.5, 2.0, scale_insurance))
     for market in scenario.venues_of(PooledLending):
         name = market.name
         for listing in market.assets:

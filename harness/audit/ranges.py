@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.audit.draws import Draw
-from harness.audit.levers import Lever
+from harness.audit.lever import Lever
 from harness.audit.trials import Evaluation, Evaluator
 from harness.errors import ScenarioError
 from harness.scenario import Scenario, checked

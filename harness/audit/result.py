@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from harness.audit.bounds import Bound
 from harness.audit.draws import overrides
-from harness.audit.levers import Lever
+from harness.audit.lever import Lever
 from harness.audit.pressure import Relaxation, Sensitivity
 from harness.audit.ranges import SafeRange
 from harness.audit.trials import Evaluation
@@ -33,6 +33,7 @@ class FrontierPoint:
     """
 
     parameter: str
+    kind: str
     value: float
     unit: str
     efficiency: float
@@ -242,7 +243,8 @@ def _class(found: ClassResult) -> dict[str, Any]:
                 "weight": draw.weight,
                 "move": draw.move,
                 "set": overrides(evaluation.scenario, draw),
-                "insolvency_usd": made.insolvency_usd,
+                "insolvency_usd": made.loss_usd,
+                "insured_usd": made.insured_usd,
                 "liquidated_usd": made.liquidated_usd,
                 "liquidations": made.liquidations,
                 "digest": made.digest,

@@ -9,7 +9,8 @@ from typing import Literal
 from harness.audit.bounds import bounds
 from harness.audit.draws import Draw, draws, overrides, stresses
 from harness.audit.inputs import Variant
-from harness.audit.levers import Lever, levers
+from harness.audit.lever import Lever
+from harness.audit.levers import levers
 from harness.audit.pressure import factors, health_by_depth, relaxations, sensitivity
 from harness.audit.ranges import SafeRange, candidate, safe_ranges
 from harness.audit.result import (
@@ -23,12 +24,20 @@ from harness.audit.result import (
 from harness.audit.trials import Evaluation, Evaluator
 from harness.engine import default_engine_name
 from harness.errors import ScenarioError
-from harness.scenario import BPS, PooledLending, Scenario, Stress
+from harness.scenario import BPS, PerpExchange, PooledLending, Scenario, Stress
 
 __all__ = ["audit", "expected_runs"]
 
 _WORST = 10
-_FRONTIER = ("ltv", "threshold", "supply-cap", "borrow-cap")
+_FRONTIER = (
+    "ltv",
+    "threshold",
+    "supply-cap",
+    "borrow-cap",
+    "initial-margin",
+    "maintenance-margin",
+    "open-interest",
+)
 _ATTEMPTS = 6
 """Changes that are re-run in full before it is said that no single one passes."""
 
@@ -52,7 +61,7 @@ def audit(
     variants: Sequence[Variant] = (),
     notes: Sequence[str] = (),
 ) -> AuditResult:
-    """Audits the liquidation parameters of a scenario's pooled markets.
+    """Audits the liquidation parameters of a scenario's pooled markets and exchanges.
 
     variants: the scenario at the ends of what its inputs leave open, run in every class
     notes: what the report says of the inputs
@@ -110,8 +119,10 @@ def audit(
 
 def _require_market(scenario: Scenario) -> None:
     markets = scenario.venues_of(PooledLending)
-    if not any(asset.liquidation_threshold_bps for m in markets for asset in m.assets):
-        raise ScenarioError("venue", [v.name for v in scenario.venues], "a pooled-lending venue")
+    lends = any(asset.liquidation_threshold_bps for m in markets for asset in m.assets)
+    if not lends and not scenario.venues_of(PerpExchange):
+        allowed = "a pooled-lending venue with collateral, or a perp-exchange"
+        raise ScenarioError("venue", [v.name for v in scenario.venues], allowed)
     if not scenario.populations:
         raise ScenarioError("population", [], "at least one: an audit needs positions")
 
@@ -195,6 +206,7 @@ def _frontier(ranges: Sequence[SafeRange]) -> tuple[FrontierPoint, ...]:
     return tuple(
         FrontierPoint(
             parameter=found.lever.name,
+            kind=found.lever.kind,
             value=point.value,
             unit=found.lever.unit,
             efficiency=point.efficiency,
@@ -217,8 +229,8 @@ def _worst(present: Sequence[ClassResult]) -> tuple[WorstRun, ...]:
             stress=found.stress.name,
             seed=draw.seed,
             move=draw.move,
-            insolvency_usd=made.insolvency_usd,
-            share=made.insolvency_usd / made.supplied_usd if made.supplied_usd else 0.0,
+            insolvency_usd=made.loss_usd,
+            share=made.loss_usd / made.supplied_usd if made.supplied_usd else 0.0,
             digest=made.digest,
             overrides=tuple(overrides(found.evaluation.scenario, draw)),
         )

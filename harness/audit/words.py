@@ -6,14 +6,15 @@ import math
 import shlex
 from pathlib import Path
 
-from harness.audit.levers import Lever
+from harness.audit.lever import Lever
 from harness.audit.ranges import SafeRange
 from harness.audit.result import AuditResult, ClassResult, Suggestion, WorstRun
 from harness.report.figures import about, duration, percent, plural
-from harness.scenario import BPS
+from harness.scenario import BPS, PerpExchange
 
 __all__ = [
     "ASSUMPTIONS",
+    "EXCHANGE_ASSUMPTIONS",
     "LIMITATIONS",
     "appetite",
     "binding",
@@ -36,6 +37,11 @@ ASSUMPTIONS = (
     "each class: figures hold given a crisis of at least the threshold, not on an ordinary day.",
     "Runs are drawn in strata, more of them in the tail, and weighted back; every value of a "
     "parameter meets the same draws.",
+)
+EXCHANGE_ASSUMPTIONS = (
+    "On an exchange: traders keep the share they use of the leverage they may take when margins "
+    "change; losses count beyond what the insurance fund pays; supply is the equity of vault and "
+    "fund, debt / collateral the traders' leverage, borrow usage their share of the largest.",
 )
 LIMITATIONS = (
     "Safe ranges are of one parameter at a time, the others as they are, in the worst class of "
@@ -69,6 +75,13 @@ def appetite(result: AuditResult) -> str:
         f"expected shortfall at {wanted.level * 100:g}% of "
         f"at most {wanted.appetite_bps:g} bps of what is supplied, in every class of crises"
     )
+
+
+def assumptions(result: AuditResult) -> tuple[str, ...]:
+    """What the audit takes to be so, then what the scenario does."""
+    exchanges = result.scenario.venues_of(PerpExchange)
+    own = EXCHANGE_ASSUMPTIONS if exchanges else ()
+    return (*ASSUMPTIONS, *own, *result.scenario.assumptions)
 
 
 def headline(result: AuditResult) -> str:

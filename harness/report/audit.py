@@ -54,7 +54,7 @@ def render_audit(result: AuditResult, scenario_file: Path, manifest: Mapping[str
             _binds(result),
             _sensitivity(result),
             _worst(result, scenario_file),
-            _list("assumptions", "Assumptions", words.ASSUMPTIONS + result.scenario.assumptions),
+            _list("assumptions", "Assumptions", words.assumptions(result)),
             _list("limitations", "Limitations", words.LIMITATIONS + result.scenario.limitations),
             _list("notes", "Notes", result.notes),
             _list("sources", "Sources", result.scenario.sources),
@@ -221,9 +221,7 @@ def _risk(result: AuditResult) -> Section:
 
 def _distribution(result: AuditResult) -> Section:
     """Probability of each bracket of insolvency, by class."""
-    largest = max(
-        (r.insolvency_usd for c in result.classes for r in c.evaluation.records), default=0.0
-    )
+    largest = max((r.loss_usd for c in result.classes for r in c.evaluation.records), default=0.0)
     if not largest:
         text = element("p", "No run ended with any insolvency.")
         return Section("distribution", "Distribution of losses", text)
@@ -238,7 +236,7 @@ def _distribution(result: AuditResult) -> Section:
             share = sum(
                 draw.weight
                 for draw, made in zip(each.evaluation.draws, each.evaluation.records, strict=True)
-                if _bin(made.insolvency_usd, width) == place
+                if _bin(made.loss_usd, width) == place
             )
             told = f"{percent(share / total, 2)} {each.stress.name}"
             bars.append(Bar(share / total, told, _STYLES[number % len(_STYLES)]))
@@ -345,14 +343,14 @@ def _frontier(result: AuditResult) -> Section:
         _scatter(
             "frontier-leverage",
             "Debt a dollar of collateral carries, against expected shortfall",
-            [p for p in result.frontier if p.parameter.split()[1] != "cap"],
+            [p for p in result.frontier if not _is_size(p)],
             limit,
             money_axis=False,
         ),
         _scatter(
             "frontier-size",
             "How much is lent, against expected shortfall",
-            [p for p in result.frontier if p.parameter.split()[1] == "cap"],
+            [p for p in result.frontier if _is_size(p)],
             limit,
             money_axis=True,
         ),
@@ -362,6 +360,10 @@ def _frontier(result: AuditResult) -> Section:
         "Capital efficiency against expected shortfall",
         join([*charts, details("The points as a table", _points(result.frontier))]),
     )
+
+
+def _is_size(point: FrontierPoint) -> bool:
+    return point.kind in ("supply-cap", "borrow-cap", "open-interest")
 
 
 def _scatter(

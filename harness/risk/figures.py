@@ -2,8 +2,8 @@
 
 A record (:class:`RunRecord`) holds what a run came to, read from its traces. What the figures mean:
 
-insolvency: bad debt + market shortfall at the end of a run; its distribution, value at risk and
-    expected shortfall are over runs
+insolvency: bad debt + market shortfall at the end of a run, less what an insurance fund paid of it;
+    its distribution, value at risk and expected shortfall are over runs
 LaR, liquidations at risk: the 95th percentile of the debt repaid in liquidations
 probability of insolvency: of more than 1 bp of what is supplied
 loss given insolvency: mean insolvency of the runs that have one
@@ -47,11 +47,16 @@ class RunRecord:
     supplied_usd, collateral_usd, borrowed_usd, allowed_usd: at the start, at the market's prices:
         all claims, claims of accounts that owe something, debts, and those claims x LTV
     interest_usd_per_day: what borrowers pay a day at the start's rates
+
+    Of an exchange: insured_usd is what its insurance fund paid of the insolvency; supplied are
+    equity of vault and fund, collateral the equity of traders with positions, borrowed their
+    notional, allowed what their equity could carry at the initial margin.
     """
 
     seed: int
     digest: str
     insolvency_usd: float
+    insured_usd: float
     bad_debt_usd: float
     liquidated_usd: float
     liquidations: int
@@ -63,9 +68,14 @@ class RunRecord:
     violated: tuple[str, ...]
 
     @property
+    def loss_usd(self) -> float:
+        """Insolvency beyond what an insurance fund paid, which is there to pay."""
+        return max(0.0, self.insolvency_usd - self.insured_usd)
+
+    @property
     def insolvent(self) -> bool:
-        """Whether insolvency is above 1 bp of what is supplied."""
-        return self.insolvency_usd * BPS > INSOLVENT_BPS * self.supplied_usd
+        """Whether the loss is above 1 bp of what is supplied."""
+        return self.loss_usd * BPS > INSOLVENT_BPS * self.supplied_usd
 
 
 def run_record(scenario: Scenario, seed: int, engine: str | None = None) -> RunRecord:
@@ -87,6 +97,9 @@ def run_record(scenario: Scenario, seed: int, engine: str | None = None) -> RunR
 def record(scenario: Scenario, seed: int, world: World, trace: Trace) -> RunRecord:
     """The record of a pass: the losses at its end, and the books of its markets at the start."""
     solvency = summary.solvency(trace, world)
+    insured = sum(
+        venue.get("carried_by_insurance_usd", 0.0) for venue in solvency["by_venue"].values()
+    )
     liquidations = summary.liquidations(trace, world, scenario)
     supplied = collateral = owed = allowed = interest = 0
     for spec in scenario.venues_of(Lending):
@@ -112,10 +125,21 @@ def record(scenario: Scenario, seed: int, world: World, trace: Trace) -> RunReco
             used = state.total_debt / lendable if lendable else 0.0
             rate = _rate(used, listing.base_rate, listing.slope1, listing.slope2, listing.kink)
             interest += debt * int(rate * RAY) // (RAY * _DAYS)
+    for name, exchange in world.exchanges.items():
+        start, opened = trace.blocks[0].exchanges[name], trace.exchange_opening[name]
+        price = start.prices[-1]  # of the settlement token
+        supplied += (start.books.vault_equity + start.insurance_equity) * price // exchange.unit
+        for worth in opened.worth:
+            if worth.notional:
+                collateral += worth.full_equity * price // exchange.unit
+                owed += worth.notional * price // exchange.unit
+                most = worth.full_equity * worth.notional // max(1, worth.initial_margin)
+                allowed += most * price * BPS // exchange.unit
     return RunRecord(
         seed=seed,
         digest="0x" + trace.digest.hex(),
         insolvency_usd=solvency["insolvency_usd"],
+        insured_usd=insured,
         bad_debt_usd=solvency["bad_debt_usd"],
         liquidated_usd=liquidations["repaid_usd"],
         liquidations=liquidations["count"],
@@ -202,7 +226,7 @@ def risk_figures(
     def mean(values: Sequence[float]) -> float:
         return sum(v * w for v, w in zip(values, shares, strict=True)) / total
 
-    losses = [each.insolvency_usd for each in records]
+    losses = [each.loss_usd for each in records]
     insolvent = [each.insolvent for each in records]
     tails = tuple(tail(losses, level, weights, strata, name="insolvency") for level in levels)
     hit = sum(w for w, failed in zip(shares, insolvent, strict=True) if failed)

@@ -58,6 +58,7 @@ class Audit:
     health, depth: factors on health factors and on depth of which every pair is tried
     trajectories: of the sensitivity analysis (Morris); 0: none
     confidence: c of SmartLTV
+    manipulator_usd: what somebody could raise to push a spot price, for the largest open interest
     tokens: addresses by symbol, for tables of depth that name tokens so
     stresses: by default a downturn and a broken correlation, or ``as-is`` for a replay
     """
@@ -71,5 +72,6 @@ class Audit:
     depth: tuple[Annotated[float, Range(0.001, 1000)], ...] = (0.25, 0.5, 1.0, 2.0)
     trajectories: Annotated[int, Range(0, 1000)] = 3
     confidence: Annotated[float, Range(0, 20)] = 3.0
+    manipulator_usd: Annotated[float, Range(0, 1e15)] = 10_000_000.0
     tokens: Annotated[tuple[tuple[str, _Address], ...], TableOf()] = ()
     stresses: Annotated[tuple[Stress, ...], Key("stress")] = ()

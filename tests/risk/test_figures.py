@@ -17,6 +17,7 @@ PLAIN = RunRecord(
     seed=0,
     digest="0x",
     insolvency_usd=0.0,
+    insured_usd=0.0,
     bad_debt_usd=0.0,
     liquidated_usd=0.0,
     liquidations=0,
