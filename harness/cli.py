@@ -102,6 +102,9 @@ def build_parser() -> argparse.ArgumentParser:
     comparing.add_argument(
         "--seeds", type=_positive, default=1, metavar="N", help="how many, from --seed on"
     )
+    comparing.add_argument(
+        "--contagion", action="store_true", help="measure contagion in every run, with intervals"
+    )
     _common(comparing, out="folder for comparison.json (default runs/compare-SCENARIO-SEED)")
 
     sweeping = _command(
@@ -456,7 +459,13 @@ def _compare(options: argparse.Namespace) -> int:
         with local_executor(trials) as executor:
             done = None if progress is None else lambda count: progress(count, trials)
             comparison = compare(
-                scenario, names, seeds, engine=options.engine, executor=executor, done=done
+                scenario,
+                names,
+                seeds,
+                engine=options.engine,
+                with_contagion=options.contagion,
+                executor=executor,
+                done=done,
             )
     finally:
         if progress:

@@ -13,12 +13,13 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
+from harness.experiments.contagion import contagion
 from harness.experiments.pool import run_all
 from harness.metrics.outcome import FIGURES, Outcome, outcome
 from harness.mitigations import remedied
 from harness.risk.intervals import Interval, bootstrap_mean
 from harness.run import run
-from harness.scenario import Scenario
+from harness.scenario import WAD, Scenario
 
 BASELINE = "as it is"
 
@@ -31,6 +32,7 @@ class Trial:
     scenario: Scenario
     seed: int
     engine: str | None
+    contagion: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class TrialResult:
     outcome: Outcome
     failed: tuple[str, ...]
     vacuous: bool
+    matrix: Mapping[str, Mapping[str, int]] | None = None
+    """The contagion matrix in USD WAD, where it was asked for."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,24 @@ class Comparison:
     trials: tuple[TrialResult, ...]
     levels: Mapping[str, Mapping[str, Interval | None]]
     differences: Mapping[str, Mapping[str, Interval | None]]
+
+    @property
+    def contagion(self) -> dict[str, dict[str, dict[str, Interval]]] | None:
+        """By remedy, venue i and venue j the entry of the contagion matrix over all seeds, USD;
+        None where it was not asked for."""
+        if any(trial.matrix is None for trial in self.trials):
+            return None
+        found: dict[str, dict[str, dict[str, Interval]]] = {}
+        for name in self.names:
+            matrices = [t.matrix for t in self.trials if t.name == name and t.matrix is not None]
+            found[name] = {
+                i: {
+                    j: bootstrap_mean([m[i][j] / WAD for m in matrices], name=f"contagion/{i}/{j}")
+                    for j in matrices[0]
+                }
+                for i in matrices[0]
+            }
+        return found
 
     @property
     def sound(self) -> bool:
@@ -81,6 +103,8 @@ class Comparison:
             "mitigations": list(self.names[1:]),
             "levels": table(self.levels),
             "differences": table(self.differences),
+            "contagion": self.contagion
+            and {name: table(matrix) for name, matrix in self.contagion.items()},
             "trials": [
                 {
                     "mitigation": trial.name,
@@ -98,6 +122,8 @@ class Comparison:
 def run_trial(trial: Trial) -> TrialResult:
     """Runs one trial on an engine of its own."""
     result = run(trial.scenario, trial.seed, trial.engine)
+    if trial.contagion:
+        result = result.with_contagion(contagion(result))
     checks = result.summary["checks"]
     return TrialResult(
         name=trial.name,
@@ -106,6 +132,7 @@ def run_trial(trial: Trial) -> TrialResult:
         outcome=outcome(result),
         failed=tuple(name for name, holds in checks["invariants"].items() if not holds),
         vacuous=checks["vacuous"],
+        matrix=None if result.contagion is None else result.contagion.matrix(),
     )
 
 
@@ -115,10 +142,13 @@ def compare(
     seeds: Sequence[int],
     *,
     engine: str | None = None,
+    with_contagion: bool = False,
     executor: Executor | None = None,
     done: Callable[[int], None] | None = None,
 ) -> Comparison:
     """Runs a scenario as it is and with each remedy (``a``, or stacked ``a+b``), with every seed.
+
+    with_contagion: measure in every trial what each link between venues carried
 
     Raises:
         ScenarioError: a remedy is not known, or leaves no valid scenario.
@@ -126,7 +156,11 @@ def compare(
     """
     variants = [(BASELINE, scenario)]
     variants += [(names, remedied(scenario, names)) for names in mitigations]
-    trials = [Trial(name, changed, seed, engine) for name, changed in variants for seed in seeds]
+    trials = [
+        Trial(name, changed, seed, engine, with_contagion)
+        for name, changed in variants
+        for seed in seeds
+    ]
     results = run_all(executor, run_trial, trials, done)
     by_name: dict[str, dict[int, Outcome]] = {}
     for result in results:

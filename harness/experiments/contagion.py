@@ -71,6 +71,11 @@ class Contagion:
             for i in self.venues
         }
 
+    def spread(self) -> int:
+        """All entries off the diagonal: what venues did to each other."""
+        matrix = self.matrix()
+        return sum(matrix[i][j] for i in self.venues for j in self.venues if i != j)
+
     def total(self) -> dict[str, int]:
         """Run less run without any link, by venue."""
         return {j: self.run[j] - self.apart[j] for j in self.venues}

@@ -16,6 +16,7 @@ LABELS = {
     "borrowed_usd": "borrowed at the start, $",
     "capital_efficiency": "capital efficiency",
     "time_to_recover": "blocks until recovered",
+    "contagion_usd": "contagion between venues, $",
 }
 
 
@@ -41,6 +42,8 @@ def comparison_table(comparison: Comparison) -> str:
     seeds = f"{count} seed{'s' if count > 1 else ''}"
     lines = [f"{comparison.scenario}: means over {seeds}; change with its 95% interval, paired"]
     for figure, label in LABELS.items():
+        if figure == "contagion_usd" and comparison.contagion is None:
+            continue
         lines += ["", label]
         for name in comparison.names:
             level = comparison.levels[name][figure]

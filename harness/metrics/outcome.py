@@ -31,6 +31,8 @@ class Outcome:
     capital_efficiency: debts / (collateral x LTV) at the start
     time_to_recover: blocks from the first one in which insolvency is above 1% of what is supplied,
         or utilisation more than 1% away from its level at the start, to the last one
+    contagion_usd: what links added to the insolvency of venues other than their own, net; None
+        where it was not measured
     """
 
     insolvency_usd: float
@@ -43,6 +45,7 @@ class Outcome:
     borrowed_usd: float
     capital_efficiency: float | None
     time_to_recover: int | None
+    contagion_usd: float | None = None
 
     def figures(self) -> dict[str, float | int | None]:
         """The figures by name."""
@@ -69,6 +72,7 @@ def outcome(result: RunResult) -> Outcome:
         borrowed_usd=usd(owed),
         capital_efficiency=owed / allowed if allowed else None,
         time_to_recover=time_to_recover(result),
+        contagion_usd=None if result.contagion is None else usd(result.contagion.spread()),
     )
 
 

@@ -12,6 +12,7 @@ from harness.scenario import (
     BPS,
     PRICE_UNIT,
     Borrowers,
+    Lending,
     LendingAsset,
     Pool,
     PooledLending,
@@ -81,12 +82,13 @@ def depth_cap(scenario: Scenario) -> Scenario:
     """Debts are capped at what pool and outside market together take within the bonus.
 
     Selling a share s of a constant product's base takes its price down to 1 / (1 + s)^2; within a
-    bonus b that is s = sqrt(1 + b) - 1. The outside depth is stated at 2%.
+    bonus b that is s = sqrt(1 + b) - 1. The outside depth is stated at 2%. Markets that take the
+    same collateral sell into the same depth, and share it in proportion to their debts.
     """
     start = {symbol: Decimal(int(path[0])) for symbol, path in build_paths(scenario, 0).items()}
 
     def capped(population: Borrowers) -> Borrowers:
-        market = scenario.venue_as(PooledLending, population.venue)
+        market = scenario.venue_as(Lending, population.venue)
         bonus = Decimal(market.asset(population.collateral).liquidation_bonus_bps) / BPS
         asset = scenario.asset(population.collateral)
         share = (1 + bonus).sqrt() - 1
@@ -102,8 +104,7 @@ def depth_cap(scenario: Scenario) -> Scenario:
         whole = sum(
             Decimal(repr(other.size.total_debt_usd))
             for other in scenario.populations
-            if isinstance(other, Borrowers)
-            and (other.venue, other.collateral) == (population.venue, population.collateral)
+            if isinstance(other, Borrowers) and other.collateral == population.collateral
         )
         if worth >= whole:
             return population
