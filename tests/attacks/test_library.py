@@ -36,7 +36,7 @@ def test_remedied_the_named_guard_stops_it(play: Play, name: str) -> None:
     assert any(step.role == "attacker" for step in result.steps)
 
 
-@pytest.mark.parametrize("name", ["spot-oracle", "first-depositor"])
+@pytest.mark.parametrize("name", ["stuck-feed", "first-depositor"])
 def test_py_evm_gives_the_digests_of_revm(play: Play, name: str) -> None:
     for remedied in (False, True):
         one, other = (play(name, remedied, engine) for engine in ("revm", "py-evm"))

@@ -182,3 +182,33 @@ def test_dust_stays_unliquidated_where_the_same_debt_in_one_account_does_not(pla
     assert whole.insolvency_usd["market"] == 0
     # debt less collateral, at the LTV of 80% and the price at 60% of what it was
     assert split.insolvency_usd["market"] == pytest.approx(9_600 * (1 - 0.6 / 0.8), rel=1e-3)
+
+
+def test_mango_loses_what_was_reported_for_four_million_of_spot(play: Play) -> None:
+    result = play("mark-manipulation")
+    assert result.measures["peak_price_usd"] == pytest.approx(0.91, rel=1e-6)
+    assert result.losses_usd["depositors"] == pytest.approx(116_000_000, rel=1e-6)
+    # all the exchange had, less what the spot market was moved with and the tokens bought there
+    assert result.tokens["USD"] == (116_000_000 - 4_000_000) * 10**18
+    bought = result.tokens["MNGO"] / 10**18
+    assert bought == pytest.approx(4_000_000 / (0.91 * 0.038) ** 0.5, rel=1e-6)
+
+
+def test_the_vault_loses_what_was_reported_on_the_whales_position(play: Play) -> None:
+    result = play("whale-exit")
+    size, entry, high, taken, end = 160_234, 1_884, 1_934, 1_900, 1_870
+    left = size * (high * 0.02 - (high - taken))  # equity behind the initial margin, at the fall
+    loss = size * (taken - end) - left
+    assert result.losses_usd["vault-depositors"] == pytest.approx(loss, rel=1e-5)
+    assert loss == pytest.approx(4_000_000, rel=0.05)  # reported
+    withdrawn = size * (high - entry) + size * entry * 0.02 - size * high * 0.02
+    assert result.profit_usd == pytest.approx(withdrawn - size * entry * 0.02, rel=1e-5)
+
+
+def test_the_vaults_inherited_short_of_jelly_loses_what_was_reported(play: Play) -> None:
+    result = play("inherited-short")
+    expected = 398_000_000 * (result.measures["peak_price_usd"] - 0.0095)
+    # but for the few percent at which the vault took the short over, and the margin left in it
+    assert -result.measures["vault_unrealised_usd"] == pytest.approx(expected, rel=0.05)
+    assert -result.measures["vault_unrealised_usd"] == pytest.approx(12_000_000, rel=0.05)
+    assert result.losses_usd["vault-depositors"] > 5_000_000
