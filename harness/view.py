@@ -318,12 +318,12 @@ class VenueState:
     def _with_module(
         self, module: ModuleState, outside: Shortfall, external_wad: Sequence[int]
     ) -> tuple[Shortfall, int]:
-        held = module.shortfall(external_wad)
+        held = module.shortfall(self.states, external_wad)
         total = Shortfall(outside.market + held, outside.liquidation + held)
         if 0 in self.oracle_prices:
             return total, 0
         own = self._shortfall(1, self.oracle_prices).market
-        return total, own + module.shortfall(self.oracle_prices)
+        return total, own + module.shortfall(self.states, self.oracle_prices)
 
     def _shortfall(self, which: int, prices: Sequence[int]) -> Shortfall:
         watch = self._short_watches[which]

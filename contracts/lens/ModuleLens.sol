@@ -31,22 +31,20 @@ contract ModuleLens {
         }
     }
 
-    /// @notice Ten words for each running auction: number, 1 if it needs a reset, price (Ray), lot, tab, least tab
-    /// that a purchase must leave, debt it answers for, USD in the throttle, and scaled claims and debt.
+    /// @notice Nine words for each running auction: number, 1 if it needs a reset, price (Ray), lot, tab, least tab
+    /// that a purchase must leave, USD in the throttle, scaled claims, scaled debt.
     function dutchSales(IDutchAuction auction) external view returns (uint256[] memory words) {
         uint256[] memory ids = auction.list();
-        words = new uint256[](10 * ids.length);
+        words = new uint256[](9 * ids.length);
         for (uint256 i = 0; i < ids.length; ++i) {
             IDutchAuction.Sale memory sale = auction.sale(ids[i]);
-            uint256 row = 10 * i;
+            uint256 row = 9 * i;
             words[row] = ids[i];
             bool needsReset;
             (needsReset, words[row + 2], words[row + 3], words[row + 4]) = auction.status(ids[i]);
             words[row + 1] = needsReset ? 1 : 0;
-            words[row + 5] = sale.leastTab;
-            words[row + 6] = _debt(auction.market(), sale.debtAsset, sale.scaledDebt);
-            words[row + 7] = sale.dirtUsd;
-            (words[row + 8], words[row + 9]) = (sale.scaledClaims, sale.scaledDebt);
+            (words[row + 5], words[row + 6]) = (sale.leastTab, sale.dirtUsd);
+            (words[row + 7], words[row + 8]) = (sale.scaledClaims, sale.scaledDebt);
         }
     }
 
@@ -69,24 +67,21 @@ contract ModuleLens {
         }
     }
 
-    /// @notice Ten words for each running auction: lot, tab, bid, bidder, when the bid wins (0 before the first), when
-    /// bidding ends, debt left, collateral held, and scaled claims and debt.
+    /// @notice Eight words for each auction: lot, tab, bid, bidder, when the bid wins (0 before the first), when
+    /// bidding ends, scaled claims, scaled debt.
     function englishSales(IEnglishAuction auction, uint256[] calldata ids)
         external
         view
         returns (uint256[] memory words)
     {
-        words = new uint256[](10 * ids.length);
-        IPooledMarket market = auction.market();
+        words = new uint256[](8 * ids.length);
         for (uint256 i = 0; i < ids.length; ++i) {
             IEnglishAuction.Sale memory sale = auction.sale(ids[i]);
-            uint256 row = 10 * i;
+            uint256 row = 8 * i;
             (words[row], words[row + 1], words[row + 2]) = (sale.lot, sale.tab, sale.bid);
             words[row + 3] = uint160(sale.bidder);
             (words[row + 4], words[row + 5]) = (sale.bidEnds, sale.ends);
-            words[row + 6] = _debt(market, sale.debtAsset, sale.scaledDebt);
-            words[row + 7] = _claims(market, sale.collateralAsset, sale.scaledClaims);
-            (words[row + 8], words[row + 9]) = (sale.scaledClaims, sale.scaledDebt);
+            (words[row + 6], words[row + 7]) = (sale.scaledClaims, sale.scaledDebt);
         }
     }
 

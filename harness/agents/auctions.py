@@ -283,6 +283,8 @@ class EnglishBidder(Participant):
         super().__init__(spec, index, context)
         self._purse = Purse(self._sender)
         self._spec = spec
+        #: since when it has had each asset to sell, epoch seconds
+        self._held_since: dict[str, int] = {}
 
     def _orders(self, view: View, venue: VenueState, module: ModuleState) -> list[Order]:
         self._purse.refresh(view)
@@ -295,9 +297,10 @@ class EnglishBidder(Participant):
                 # what it is about to win it will sell as well
                 pair = assets[sale.item.collateral], assets[sale.item.debt]
                 curves.sell(*pair, sale.lot, curves.proceeds(*pair, sale.lot))
+        costs = sum(self._fee_usd(view, action, "") for action in ("bid", "settle", "sell"))
         for sale in module.english_sales:
             if sale.bidder != self._sender and not _over(sale, view.timestamp):
-                orders += self._bid(view, venue, module, sale, curves)
+                orders += self._bid(view, venue, module, sale, curves, costs + self._floor)
         return orders
 
     def _settle(self, view: View, module: ModuleState, sale: EnglishSale) -> list[Order]:
@@ -319,6 +322,10 @@ class EnglishBidder(Participant):
                 continue
             held = view.balances(symbol, [self._sender])[0]
             if held == 0 or self._world.pool_of(symbol, debt) is None:
+                self._held_since.pop(symbol, None)
+                continue
+            since = self._held_since.setdefault(symbol, view.timestamp)
+            if view.timestamp < since + self._spec.hold_s:
                 continue
             data = router.encode(
                 "sell",
@@ -340,6 +347,7 @@ class EnglishBidder(Participant):
         module: ModuleState,
         sale: EnglishSale,
         curves: Curves,
+        costs_usd: int,
     ) -> list[Order]:
         key = f"auction {sale.number}"
         design, auction = module.handle.design, module.handle.contract
@@ -355,8 +363,7 @@ class EnglishBidder(Participant):
             if lot >= sale.lot:
                 return []
         proceeds = curves.proceeds(sold, debt, lot)
-        costs = sum(self._fee_usd(view, action, key) for action in ("bid", "settle", "sell"))
-        costs = (costs + self._floor) * self._world.units[debt] // view.external_wad(debt)
+        costs = costs_usd * self._world.units[debt] // view.external_wad(debt)
         most = proceeds - proceeds * self._spec.margin_bps // BPS - costs
         bid = min(sale.tab, max(least, most * self._spec.opening_bps // BPS))
         capital = view.balances(debt, [self._sender])[0]

@@ -19,9 +19,10 @@ class Stage(IntEnum):
     ORACLE = 1
     PARAMETERS = 2
     DESIGN = 3
-    GUARD = 4
-    GRACE = 5
-    ISOLATION = 6
+    THROTTLE = 4
+    GUARD = 5
+    GRACE = 6
+    ISOLATION = 7
 
 
 class Mitigation(Protocol):

@@ -1,37 +1,266 @@
-"""Remedies that have markets liquidate by another design, at its protocol's own parameters."""
+"""Remedies that have markets liquidate by another design, at its protocol's own parameters.
+
+The same people with the same purses take part: who liquidated buys, and starts what has to be
+started; where capital has to stand ready in advance, it is deposited instead. What differs is the
+rule by which collateral changes hands.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from harness.mitigations.base import Remedy, Stage
+from harness.prices import build_paths
+from harness.risk.tail import value_at_risk
 from harness.scenario import (
+    AbsorbAndSell,
+    Agent,
+    Borrowers,
+    Buyer,
+    Depositor,
+    DutchAuctions,
+    EnglishAuctions,
     GrowingDiscount,
     LiquidationDesign,
+    Liquidator,
     PooledLending,
+    Positions,
     Scenario,
+    StabilityDeposits,
+    Trigger,
 )
 
+#: What a Dutch auction pays for being started where markets have smaller debts than Maker's: a
+#: tenth of its flat incentive, above a dust limit of 1,000 dollars.
+SMALL_DUST_USD, SMALL_INCENTIVE_USD = 1_000.0, 30.0
 
-def _with_design(
-    scenario: Scenario, make: Callable[[PooledLending], LiquidationDesign | None]
-) -> Scenario:
-    """Gives every lending market the design made for it; None leaves a market as it is."""
+#: Share of the debts that may be in auction at once under the tighter throttle.
+THROTTLE_BPS = 500
 
-    def changed(market: PooledLending) -> PooledLending:
-        design = make(market)
-        return market if design is None else replace(market, liquidation=design)
+Make = Callable[[Scenario, PooledLending], LiquidationDesign | None]
 
+
+def _with_design(scenario: Scenario, make: Make) -> Scenario:
+    """Gives every pooled market the design made for it, with its participants; None leaves a
+    market as it is."""
+    designs = {
+        market.name: design
+        for market in scenario.venues_of(PooledLending)
+        if (design := make(scenario, market)) is not None and design != market.liquidation
+    }
     venues = tuple(
-        changed(venue) if isinstance(venue, PooledLending) else venue for venue in scenario.venues
+        replace(venue, liquidation=designs[venue.name])
+        if isinstance(venue, PooledLending) and venue.name in designs
+        else venue
+        for venue in scenario.venues
     )
-    return replace(scenario, venues=venues)
+    agents = tuple(
+        part for agent in scenario.agents for part in _parts(agent, designs, set(designs))
+    )
+    return replace(scenario, venues=venues, agents=agents)
+
+
+def _parts(
+    agent: Agent, designs: dict[str, LiquidationDesign], changed: set[str]
+) -> Iterator[Agent]:
+    """What becomes of a participant of a market whose design has changed."""
+    if isinstance(agent, Liquidator) and changed & {*agent.serves}:
+        design = designs.get(agent.venue)
+        if design is None or isinstance(design, GrowingDiscount):
+            yield agent
+        else:
+            yield from _started(agent, design)
+    elif isinstance(agent, Trigger | Buyer | Depositor) and agent.venue in changed:
+        yield from _moved(agent, designs[agent.venue])
+    else:
+        yield agent
+
+
+def _started(agent: Liquidator, design: LiquidationDesign) -> Iterator[Agent]:
+    """A liquidator as one who starts liquidations, and one who pays for them from its purse."""
+    yield Trigger(
+        name=f"{agent.name}-starts",
+        venue=agent.venue,
+        count=agent.count,
+        latency_blocks=agent.latency_blocks,
+        max_transactions=agent.max_transactions,
+        fee_deposit=agent.fee_deposit,
+        bid=agent.bid,
+        outages=agent.outages,
+    )
+    if isinstance(design, StabilityDeposits):
+        yield Depositor(
+            name=agent.name,
+            venue=agent.venue,
+            deposit=dict(agent.capital).get(design.debt, 0.0),
+            count=agent.count,
+            latency_blocks=agent.latency_blocks,
+            fee_deposit=agent.fee_deposit,
+            bid=agent.bid,
+            outages=agent.outages,
+        )
+        return
+    yield Buyer(
+        name=agent.name,
+        venue=agent.venue,
+        capital=agent.capital,
+        count=agent.count,
+        latency_blocks=agent.latency_blocks,
+        min_profit_usd=agent.min_profit_usd,
+        max_transactions=agent.max_transactions,
+        fee_deposit=agent.fee_deposit,
+        bid=agent.bid,
+        outages=agent.outages,
+    )
+
+
+def _moved(agent: Trigger | Buyer | Depositor, design: LiquidationDesign) -> Iterator[Agent]:
+    """A participant of one module as that of another."""
+    if isinstance(design, GrowingDiscount):
+        if isinstance(agent, Buyer):
+            yield Liquidator(
+                name=agent.name,
+                venue=agent.venue,
+                capital=agent.capital,
+                count=agent.count,
+                latency_blocks=agent.latency_blocks,
+                min_profit_usd=agent.min_profit_usd,
+                max_transactions=agent.max_transactions,
+                fee_deposit=agent.fee_deposit,
+                bid=agent.bid,
+                outages=agent.outages,
+            )
+    elif isinstance(design, StabilityDeposits) and isinstance(agent, Buyer):
+        yield Depositor(
+            name=agent.name,
+            venue=agent.venue,
+            deposit=dict(agent.capital).get(design.debt, 0.0),
+            count=agent.count,
+            latency_blocks=agent.latency_blocks,
+            fee_deposit=agent.fee_deposit,
+            bid=agent.bid,
+            outages=agent.outages,
+        )
+    elif not isinstance(agent, Depositor) or isinstance(design, StabilityDeposits):
+        yield agent
+
+
+def _owed(scenario: Scenario, market: PooledLending) -> dict[tuple[str, str], float]:
+    """Debts in USD at the start prices by collateral and debt asset."""
+    start = {symbol: int(path[0]) / 1e8 for symbol, path in build_paths(scenario, 0).items()}
+    owed: dict[tuple[str, str], float] = {}
+    for population in scenario.populations:
+        if population.venue != market.name:
+            continue
+        if isinstance(population, Borrowers):
+            pair = population.collateral, population.debt
+            owed[pair] = owed.get(pair, 0.0) + population.size.total_debt_usd
+        if isinstance(population, Positions):
+            for row in population.positions:
+                for debt, amount in row.borrowed:
+                    for collateral, _ in row.supplied[:1]:
+                        worth = amount * start[debt]
+                        owed[collateral, debt] = owed.get((collateral, debt), 0.0) + worth
+    return owed
 
 
 def growing_discount(scenario: Scenario) -> Scenario:
     """Collateral goes at a discount of 1 - health factor, 20% at most, as on Euler v2."""
-    return _with_design(scenario, lambda _: GrowingDiscount())
+    return _with_design(scenario, lambda _, __: GrowingDiscount())
+
+
+def _dutch(_: Scenario, __: PooledLending) -> DutchAuctions:
+    return DutchAuctions(dust_usd=SMALL_DUST_USD, flat_incentive_usd=SMALL_INCENTIVE_USD)
+
+
+def dutch_auctions(scenario: Scenario) -> Scenario:
+    """Auctions at a falling price, as Maker's since 2021."""
+    return _with_design(scenario, _dutch)
+
+
+def throttle(scenario: Scenario) -> Scenario:
+    """No more than 5% of a market's debts in auction at once; makes markets auction first."""
+
+    def held_back(scenario: Scenario, market: PooledLending) -> DutchAuctions:
+        design = market.liquidation
+        base = design if isinstance(design, DutchAuctions) else _dutch(scenario, market)
+        most = sum(_owed(scenario, market).values()) * THROTTLE_BPS / 10_000
+        limit = max(base.dust_usd, round(most, 2))
+        return replace(base, limit_usd=limit, limit_per_collateral_usd=limit)
+
+    return _with_design(scenario, held_back)
+
+
+def english_auctions(scenario: Scenario) -> Scenario:
+    """Auctions to the highest bidder, as Maker's in March 2020; lots of 1% of the debts."""
+
+    def english(scenario: Scenario, market: PooledLending) -> EnglishAuctions | None:
+        owed = _owed(scenario, market)
+        if not owed:
+            return None
+        collateral = max(owed, key=lambda pair: (owed[pair], pair))[0]
+        price = int(build_paths(scenario, 0)[collateral][0]) / 1e8
+        return EnglishAuctions(largest_lot=round(sum(owed.values()) / 100 / price, 6))
+
+    return _with_design(scenario, english)
+
+
+def stability_pool(scenario: Scenario) -> Scenario:
+    """Liquidators' capital stands ready in a pool instead, as on Liquity."""
+
+    def pool(scenario: Scenario, market: PooledLending) -> StabilityDeposits | None:
+        owed = _owed(scenario, market)
+        if not owed:
+            return None
+        collateral, debt = max(owed, key=lambda pair: (owed[pair], pair))
+        return StabilityDeposits(collateral, debt)
+
+    return _with_design(scenario, pool)
+
+
+def worst_gap(scenario: Scenario, market: PooledLending, collateral: str, seeds: int = 5) -> float:
+    """VaR (99%) of what is lost on a dollar of debt that is liquidated at its threshold and sold an
+    hour later: max(0, 1 - threshold^-1 x price after an hour / price), over the paths of the first
+    seeds."""
+    blocks = max(1, 3600 // scenario.clock.seconds_per_block)
+    threshold = market.asset(collateral).liquidation_threshold_bps / 10_000
+    losses = []
+    for seed in range(seeds):
+        path = [int(price) for price in build_paths(scenario, seed)[collateral]]
+        losses += [
+            max(0.0, 1 - path[at + blocks] / path[at] / threshold)
+            for at in range(len(path) - blocks)
+        ]
+    return value_at_risk(losses, 0.99) if losses else 0.0
+
+
+def _absorbing(scenario: Scenario, market: PooledLending, *, covered: bool) -> AbsorbAndSell | None:
+    owed = _owed(scenario, market)
+    bases = {debt for _, debt in owed if not market.asset(debt).liquidation_threshold_bps}
+    if len(bases) != 1:
+        return None
+    (base,) = bases
+    reserves = 0.0
+    if covered:
+        price = int(build_paths(scenario, 0)[base][0]) / 1e8
+        reserves = sum(
+            amount * worst_gap(scenario, market, collateral)
+            for (collateral, _), amount in owed.items()
+        )
+        reserves = round(reserves / price, 2)
+    return AbsorbAndSell(base, reserves=reserves)
+
+
+def absorption(scenario: Scenario) -> Scenario:
+    """Accounts are absorbed whole and sold from reserves, as on Compound III."""
+    return _with_design(scenario, lambda s, m: _absorbing(s, m, covered=False))
+
+
+def reserves_by_rule(scenario: Scenario) -> Scenario:
+    """Absorption with reserves sized by rule: debts x the 99% VaR of the loss on a dollar of them
+    that is absorbed at its threshold and sold an hour later."""
+    return _with_design(scenario, lambda s, m: _absorbing(s, m, covered=True))
 
 
 REMEDIES = (
@@ -40,5 +269,41 @@ REMEDIES = (
         "liquidation at a discount of 1 - health factor, at most 20%",
         Stage.DESIGN,
         growing_discount,
+    ),
+    Remedy(
+        "dutch-auctions",
+        "auctions at a price that falls 1% a minute from 1.2 x the oracle's",
+        Stage.DESIGN,
+        dutch_auctions,
+    ),
+    Remedy(
+        "english-auctions",
+        "auctions to the highest bidder of ten minutes, no reserve price",
+        Stage.DESIGN,
+        english_auctions,
+    ),
+    Remedy(
+        "absorption",
+        "accounts absorbed whole, collateral sold from reserves at a discount",
+        Stage.DESIGN,
+        absorption,
+    ),
+    Remedy(
+        "reserves-by-rule",
+        "absorption with reserves of the 99% VaR of an hour's loss",
+        Stage.DESIGN,
+        reserves_by_rule,
+    ),
+    Remedy(
+        "stability-pool",
+        "liquidators' capital deposited in advance; the rest is spread",
+        Stage.DESIGN,
+        stability_pool,
+    ),
+    Remedy(
+        "throttle",
+        "Dutch auctions of no more than 5% of the debts at once",
+        Stage.THROTTLE,
+        throttle,
     ),
 )

@@ -57,6 +57,7 @@ class _Taken(NamedTuple):
     """What a Confiscate event took, and what the module's own event says about it."""
 
     row: LiquidationRow
+    number: int
     words: Sequence[int]
     begun: Mapping[str, Any]
 
@@ -129,7 +130,8 @@ class ModuleRows:
         if self._confiscated is None or self._begun is None:
             return None
         row = self._liquidation(self._begun[1], self._confiscated, at)
-        self._taken.append(_Taken(row, self._confiscated["taken"], self._begun[1]))
+        number = len(self._trace.liquidations)  # it is added next
+        self._taken.append(_Taken(row, number, self._confiscated["taken"], self._begun[1]))
         self._confiscated = self._begun = None
         return row
 
@@ -272,8 +274,7 @@ class ModuleRows:
         self._sales.clear()
 
     def _value(self, taken: _Taken, states: Sequence[AssetState], prices: Sequence[int]) -> None:
-        row, words, begun = taken
-        number = self._trace.liquidations.index(row)
+        row, number, words, begun = taken
         for place, word in enumerate(words):
             claims = (word >> 128) * states[place].supply_index // RAY
             debt = -(-(word & NO_CAP) * states[place].borrow_index // RAY)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from harness.contracts import WORD
 from harness.engine.base import Engine, Receipt
 from harness.modules.handle import ModuleHandle
-from harness.protocols.pooled_lending import PooledLendingVenue
+from harness.protocols.pooled_lending import RAY, AssetState, PooledLendingVenue
 from harness.scenario.liquidation import AbsorbAndSell, DutchAuctions, EnglishAuctions
 
 SIGN = 1 << 255
@@ -28,9 +28,8 @@ class DutchSale(NamedTuple):
 
     needs_reset: nothing can be bought before a reset
     least_tab: what a purchase must leave to be raised, or clear
-    owed: debt it answers for, without the penalty
     dirt_usd: its part of the throttle, WAD
-    scaled_claims, scaled_debt: what it holds and owes, as the market keeps it
+    scaled_claims, scaled_debt: what it holds, and owes without the penalty, as the market keeps it
     """
 
     number: int
@@ -40,7 +39,6 @@ class DutchSale(NamedTuple):
     lot: int
     tab: int
     least_tab: int
-    owed: int
     dirt_usd: int
     scaled_claims: int
     scaled_debt: int
@@ -63,8 +61,6 @@ class EnglishSale(NamedTuple):
     bidder: bytes | None
     bid_ends: int
     ends: int
-    owed: int
-    held: int
     scaled_claims: int
     scaled_debt: int
 
@@ -145,7 +141,7 @@ class ModuleState:
         if not self._items:
             return []
         words = self._words("dutchSales", self.handle.contract.address)
-        rows = (words[at : at + 10] for at in range(0, len(words), 10))
+        rows = (words[at : at + 9] for at in range(0, len(words), 9))
         sales = [DutchSale(row[0], self._items[row[0]], bool(row[1]), *row[2:]) for row in rows]
         return sorted(sales)
 
@@ -158,7 +154,7 @@ class ModuleState:
         words = self._words("englishSales", self.handle.contract.address, numbers)
         sales = []
         for place, number in enumerate(numbers):
-            lot, tab, bid, bidder, *rest = words[10 * place : 10 * place + 10]
+            lot, tab, bid, bidder, *rest = words[8 * place : 8 * place + 8]
             leader = bidder.to_bytes(20, "big") if bidder else None
             item = self._items[number]
             sales.append(EnglishSale(number, item, lot, tab, bid, leader, *rest))
@@ -211,14 +207,12 @@ class ModuleState:
         rows = [Throttle(*words[at : at + 4]) for at in range(2, len(words), 4)]
         return (words[0], words[1]), rows
 
-    def shortfall(self, prices_wad: Sequence[int]) -> int:
-        """USD (WAD) by which what it owes exceeds what it holds against it, at these prices."""
+    def shortfall(self, states: Sequence[AssetState], prices_wad: Sequence[int]) -> int:
+        """USD (WAD) by which what it owes exceeds what it holds against it, at these prices.
+
+        states: the market's books after the block
+        """
         design = self.handle.design
-        if isinstance(design, DutchAuctions):
-            return sum(
-                self._uncovered(sale.item, sale.owed, sale.lot, prices_wad)
-                for sale in self.dutch_sales
-            )
         if isinstance(design, AbsorbAndSell):
             front, base = self.store_front, self._venue.assets.index(design.base)
             held = self._usd(base, front.claims, prices_wad) + sum(
@@ -227,17 +221,21 @@ class ModuleState:
                 if place != base
             )
             return max(0, self._usd(base, front.owed, prices_wad) - held)
-        # what a bid does not pay is lost once it wins: the lot is the bidder's
-        return sum(
-            self._usd(sale.item.debt, sale.owed, prices_wad)
-            if sale.bidder
-            else self._uncovered(sale.item, sale.owed, sale.held, prices_wad)
-            for sale in self.english_sales
-        )
+        return sum(self._uncovered(sale, states, prices_wad) for sale in self.open_sales)
 
-    def _uncovered(self, item: Item, owed: int, held: int, prices_wad: Sequence[int]) -> int:
-        debt = self._usd(item.debt, owed, prices_wad)
-        return max(0, debt - self._usd(item.collateral, held, prices_wad))
+    def _uncovered(
+        self,
+        sale: DutchSale | EnglishSale,
+        states: Sequence[AssetState],
+        prices_wad: Sequence[int],
+    ) -> int:
+        item = sale.item
+        owed = -(-sale.scaled_debt * states[item.debt].borrow_index // RAY)
+        held = sale.scaled_claims * states[item.collateral].supply_index // RAY
+        if isinstance(sale, EnglishSale) and sale.bidder:
+            held = 0  # what a bid does not pay is lost once it wins: the lot is the bidder's
+        worth = self._usd(item.collateral, held, prices_wad)
+        return max(0, self._usd(item.debt, owed, prices_wad) - worth)
 
     def _usd(self, asset: int, amount: int, prices_wad: Sequence[int]) -> int:
         worth: int = amount * prices_wad[asset] // 10 ** self._venue.decimals[asset]

@@ -18,6 +18,7 @@ from harness.scenario.model import (
     Bps,
     Name,
     Outages,
+    Seconds,
     Usd,
 )
 
@@ -56,7 +57,8 @@ class Buyer(Agent):
     sale brings, and ``min_profit_usd`` after the expected fee.
 
     In English auctions the margin is what its last bid leaves; its first one is ``opening_bps`` of
-    that, or the least that beats the others: with 0 it bids as little as it can.
+    that, or the least that beats the others: with 0 it bids as little as it can. It keeps what it
+    wins for ``hold_s`` seconds before it sells, during which its capital is bound.
     """
 
     kind_name: ClassVar[str] = "buyer"
@@ -68,6 +70,7 @@ class Buyer(Agent):
     min_profit_usd: Usd = 0.0
     margin_bps: Bps = 0
     opening_bps: Bps = 10_000
+    hold_s: Seconds = 0
     max_transactions: Annotated[int, Range(1, 10_000)] = 1
     fee_deposit: Amount = 1.0
     """Tokens of the fee asset each has for fees."""
