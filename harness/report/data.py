@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.results import SCENARIO, SUMMARY
-from harness.scenario import PRICE_UNIT, WAD, Liquidator, Scenario, load_scenario
+from harness.scenario import (
+    PRICE_UNIT,
+    WAD,
+    Liquidator,
+    PerpExchange,
+    PerpLiquidator,
+    Scenario,
+    load_scenario,
+)
 from harness.verify import check_files
 
 _NOT_AGENTS = frozenset({"setup", "builder", "publisher"})
@@ -134,6 +142,15 @@ class Loss(NamedTuple):
     usd: float
 
 
+class ExchangePath(NamedTuple):
+    """An exchange at the end of each block: mark / index - 1 of each market, None while a feed is
+    refused, and the equity of insurance fund and vault (USD)."""
+
+    premiums: Mapping[str, list[float | None]]
+    insurance: list[float]
+    vault: list[float | None]
+
+
 @dataclass(frozen=True)
 class Run:
     """Everything the page shows."""
@@ -146,6 +163,7 @@ class Run:
     prices: Mapping[str, Price]
     venues: Mapping[str, tuple[Pass, Pass]]
     carried: Carried
+    exchanges: Mapping[str, ExchangePath]
     waiting: list[int]
     background_bid: list[float]
     liquidations: Sequence[Liquidation]
@@ -207,6 +225,10 @@ def load_run(path: Path) -> Run:
             for name in _names(blocks, r"venue\.([\w-]+)\.bad_debt")
         },
         carried=_carried(blocks, prices, units),
+        exchanges={
+            spec.name: _exchange(spec, blocks, prices, units)
+            for spec in scenario.venues_of(PerpExchange)
+        },
         waiting=blocks["waiting"],
         background_bid=[bid / _GWEI for bid in blocks["background_bid"]],
         liquidations=liquidations["run"],
@@ -306,6 +328,34 @@ def _carried(
             covered[place] += borne * usd
             uncovered[place] += (int(deficit) - borne) * usd
     return Carried(covered, uncovered)
+
+
+def _exchange(
+    spec: PerpExchange,
+    blocks: Mapping[str, list[Any]],
+    prices: Mapping[str, Price],
+    units: Mapping[str, int],
+) -> ExchangePath:
+    base = f"exchange.{spec.name}"
+
+    def usd(field: str) -> list[float | None]:
+        each = zip(blocks[f"{base}.{field}"], prices[spec.settlement].outside, strict=True)
+        unit = units[spec.settlement]
+        return [None if amount is None else int(amount) / unit * price for amount, price in each]
+
+    premiums = {
+        market.symbol: [
+            int(mark) / int(index) - 1 if index else None
+            for mark, index in zip(
+                blocks[f"{base}.{market.symbol}.mark_wad"],
+                blocks[f"{base}.{market.symbol}.index_wad"],
+                strict=True,
+            )
+        ]
+        for market in spec.markets
+    }
+    fund = [amount or 0.0 for amount in usd("insurance_equity")]
+    return ExchangePath(premiums, fund, usd("vault_equity"))
 
 
 def _deficits(blocks: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -484,7 +534,11 @@ class Takings(NamedTuple):
 
 def takings(run: Run) -> dict[str, Takings]:
     """By kind of liquidator, whoever repaid most first; those that got nothing are there too."""
-    kinds = [agent.name for agent in run.scenario.agents_of(Liquidator)]
+    kinds = [
+        agent.name
+        for agent in run.scenario.agents
+        if isinstance(agent, Liquidator | PerpLiquidator)
+    ]
     groups: dict[str, list[Liquidation]] = {kind: [] for kind in kinds}
     for row in run.liquidations:
         groups.setdefault(run.group_of(row.liquidator), []).append(row)

@@ -14,6 +14,7 @@ from harness.report.background import (
 )
 from harness.report.contagion import cascade_tree, connected, loss_flow, network
 from harness.report.data import Run
+from harness.report.exchanges import exchanges
 from harness.report.frame import frame
 from harness.report.outcome import insolvency, prices, story, waves
 from harness.report.participants import liquidators, transactions
@@ -28,6 +29,7 @@ _SECTIONS = (
     loss_flow,
     health,
     margin_calls,
+    exchanges,
     liquidators,
     transactions,
     largest_positions,
@@ -43,11 +45,13 @@ _SECTIONS = (
 def render(run: Run) -> str:
     """The page of a run; the same run gives the same page."""
     made = run.manifest
+    left_out = {network: not connected(run), exchanges: not run.exchanges}
+    shown = [section for section in _SECTIONS if not left_out.get(section)]
     return frame(
         run.name,
         "liquidation report",
         f"Scenario {made['scenario']}, seed {made['seed']}, on {made['engine']}",
-        [section(run) for section in _SECTIONS if section is not network or connected(run)],
+        [section(run) for section in shown],
         skip="Skip to what happened",
         footer=f"Written by harness {__version__} from the tables of the run directory. Every "
         "amount was read from contract state or events on the chain.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.metrics.summary import LIQUIDATING
 from harness.report.charts import Area, Bar, Line, TimeAxis, TimeChart, bar_chart, count_labels
 from harness.report.data import Failure, Outcome, Run, failures, outcomes, takings
 from harness.report.figures import count, money, percent, plural, short
@@ -17,6 +18,18 @@ ACTIONS = {
     "deleverage": "sell and repay",
     "transmit": "report a price",
     "publish": "state a price",
+    "liquidate_perp": "liquidate a position",
+    "call": "call an account",
+    "end_call": "end a call",
+    "accrue": "accrue funding",
+    "unwind": "close the fund's position",
+    "pay_in": "pay in margin",
+    "reduce": "reduce a position",
+    "raise_cash": "sell a holding",
+    "raise_loan": "borrow elsewhere",
+    "trade_perp": "trade a position",
+    "hedge": "hedge on spot",
+    "unwind_basis": "sell spot of a basis trade",
 }
 
 
@@ -30,7 +43,7 @@ def liquidators(run: Run) -> Section:
     done = outcomes(run)
     rows: list[tuple[Content, ...]] = []
     for kind, taken in found.items():
-        outcome = done.get((kind, "liquidate"))
+        outcome = done.get((kind, "liquidate")) or done.get((kind, "liquidate_perp"))
         rows.append(
             (
                 _named(run, kind),
@@ -50,7 +63,7 @@ def liquidators(run: Run) -> Section:
         figure_of(run, "liquidations.seized_usd", money(run.summary["liquidations"]["seized_usd"])),
         money(sum(taken.profit for taken in found.values())),
         f"{sum(taken.fees for taken in found.values()):,.3f} {symbol}",
-        count(sum(outcome.sent for key, outcome in done.items() if key[1] == "liquidate")),
+        count(sum(outcome.sent for key, outcome in done.items() if key[1] in LIQUIDATING)),
         "",
     )
     head = (

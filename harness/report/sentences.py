@@ -8,6 +8,7 @@ from typing import Any
 from harness.report.data import Run
 from harness.report.figures import about, count, duration, percent, plural, price, times
 from harness.report.markup import Content, Markup, figure, join
+from harness.scenario import Traders
 
 _STILL = 0.02
 """A price that stays within this share of its start is said to have stayed."""
@@ -66,9 +67,7 @@ def _moved(run: Run) -> Markup:
 
 
 def _called(run: Run) -> list[Content]:
-    owing = [position for position in run.positions if position.debt_before]
-    debt = about(sum(position.debt_before for position in owing))
-    who = f"{plural(len(owing), 'borrower')} who owed {debt}"
+    who = _holders(run)
     calls = run.summary["margin_calls"]
     if not calls["count"]:
         return [f"; none of {who} was called for more collateral."]
@@ -83,6 +82,16 @@ def _called(run: Run) -> list[Content]:
         figure_of(run, "margin_calls.ignored", times(calls["ignored"])),
         ".",
     ]
+
+
+def _holders(run: Run) -> str:
+    """Who could be called: borrowers, traders, or both."""
+    owing = [position for position in run.positions if position.debt_before]
+    debt = about(sum(position.debt_before for position in owing))
+    traders = sum(p.count for p in run.scenario.populations if isinstance(p, Traders))
+    groups = [f"{plural(len(owing), 'borrower')} who owed {debt}"] if owing or not traders else []
+    groups += [plural(traders, "trader")] if traders else []
+    return " and ".join(groups)
 
 
 def _cascade(run: Run) -> Markup:
@@ -103,7 +112,7 @@ def _cascade(run: Run) -> Markup:
         figure_of(run, "liquidations.count", plural(number, "liquidation")),
         " repaid ",
         figure_of(run, "liquidations.repaid_usd"),
-        " of debt: ",
+        " of debt and of positions closed: " if run.exchanges else " of debt: ",
     ]
     if further:
         parts.append(
@@ -177,6 +186,14 @@ REASONS: Mapping[str, str] = {
     "AnswerOutOfBounds": "a feed's answer was at or beyond what the market accepts",
     "BorrowCapExceeded": "the asset's borrow cap was reached",
     "BorrowLimitExceeded": "more debt than the collateral allows",
+    "AlreadyCalled": "somebody had called the account before",
+    "CoolingDown": "part of the position was closed a moment ago",
+    "InDefault": "the account is in the hands of the waterfall",
+    "InsufficientMargin": "too little equity would have been left",
+    "NoPosition": "the position was closed already",
+    "NotCallable": "the account was back above its call margin",
+    "NotCalled": "the call was over already",
+    "PriceOutOfBand": "the index was too far from its average",
     "Healthy": "the account was no longer liquidatable: someone was first, or it had recovered",
     "InsufficientAllowance": "the token was not approved for that amount",
     "InsufficientBalance": "the sender did not hold enough of the token",

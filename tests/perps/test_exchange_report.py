@@ -1,0 +1,67 @@
+"""The tables, the page and the verification of a run with an exchange."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import pyarrow.parquet as pq
+import pytest
+
+from harness.cli import main
+
+from .conftest import SMALL
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    path = tmp_path_factory.mktemp("perps") / "run"
+    words = ["run", str(SMALL), "--seed", "3", "--out", str(path), "--set", "clock.blocks=25", "-q"]
+    assert main(words) == 0
+    return path
+
+
+def test_the_page_has_the_exchange_with_the_figures_of_the_summary(directory, capsys) -> None:
+    assert main(["report", str(directory)]) == 0
+    page = (directory / "report.html").read_text("utf-8")
+    assert 'id="exchanges"' in page
+    figures = dict(re.findall(r'value="([^"]*)" data-figure="(exchanges[^"]*)"', page))
+    text = unescape(re.sub(r"<[^>]+>", " ", page))
+    assert "30 traders" in text
+    assert "exchanges.perps.margin_calls.count" in figures.values()
+    assert "insurance fund" in text
+    assert "None" not in text
+
+
+def test_a_run_with_an_exchange_verifies_from_its_tables(directory, capsys) -> None:
+    assert main(["verify", str(directory)]) == 0
+    assert main(["verify", str(directory), "--rerun"]) == 0
+
+
+def test_blocks_hold_markets_and_books_of_the_exchange(directory) -> None:
+    table = pq.read_table(directory / "blocks.parquet")
+    names = set(table.column_names)
+    assert {"exchange.perps.ETH.mark_wad", "exchange.perps.insurance_equity"} <= names
+    assert {"venue.perps.bad_debt", "twin.venue.perps.bad_debt"} <= names
+    rows = table.to_pydict()
+    first = rows["index"].index(0)
+    for place in range(first, len(rows["index"])):
+        assert rows["exchange.perps.ETH.long_size"][place] >= 0
+        assert rows["exchange.perps.deficit"][place] == 0
+
+
+def test_liquidations_name_what_was_closed(directory) -> None:
+    rows = pq.read_table(directory / "liquidations.parquet").to_pylist()
+    perps = [row for row in rows if row["venue"] == "perps"]
+    assert perps
+    for row in perps:
+        assert row["collateral"] in ("ETH", "BTC")
+        assert row["debt"] == "USDC"
+        assert row["seized"] >= row["repaid"] > 0
+        assert row["health_factor"] < 10**18
+
+
+def test_compare_takes_an_exchange(directory, capsys, tmp_path) -> None:
+    words = ["compare", str(SMALL), "--mitigations", "full-close", "--seeds", "1", "-q"]
+    words += ["--out", str(tmp_path / "c"), "--set", "clock.blocks=8"]
+    assert main(words) == 0
