@@ -45,8 +45,9 @@ _SECTIONS = (
 def render(run: Run) -> str:
     """The page of a run; the same run gives the same page."""
     made = run.manifest
-    left_out = {network: not connected(run), exchanges: not run.exchanges}
-    shown = [section for section in _SECTIONS if not left_out.get(section)]
+    absent = [network] if not connected(run) else []
+    absent += [exchanges] if not run.exchanges else []
+    shown = [section for section in _SECTIONS if section not in absent]
     return frame(
         run.name,
         "liquidation report",
