@@ -105,7 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
     comparing.add_argument(
         "--contagion", action="store_true", help="measure contagion in every run, with intervals"
     )
-    _common(comparing, out="folder for comparison.json (default runs/compare-SCENARIO-SEED)")
+    _common(comparing, out="folder for table and page (default runs/compare-SCENARIO-SEED)")
 
     sweeping = _command(
         commands,
@@ -190,7 +190,9 @@ def build_parser() -> argparse.ArgumentParser:
         "write one self-contained HTML page about a run",
         "harness report runs/black-thursday-7",
     )
-    reporting.add_argument("run_dir", type=Path, help="a folder that `harness run` wrote")
+    reporting.add_argument(
+        "run_dir", type=Path, help="a folder that `harness run` or `compare` wrote"
+    )
     reporting.add_argument(
         "--out", type=Path, metavar="FILE", help="the page (default report.html in that folder)"
     )
@@ -439,6 +441,8 @@ def _compare(options: argparse.Namespace) -> int:
     from harness.experiments.pool import local_executor
     from harness.experiments.table import comparison_table
     from harness.mitigations import remedied
+    from harness.report import report
+    from harness.report.comparison import COMPARISON
     from harness.results import make_folder, write_json
     from harness.run import set_up
     from harness.scenario import load_scenario
@@ -471,7 +475,8 @@ def _compare(options: argparse.Namespace) -> int:
         if progress:
             progress.clear()
     content = comparison.as_json()
-    write_json(path / "comparison.json", content)
+    write_json(path / COMPARISON, content)
+    report(path)
     if options.json:
         _say(json.dumps(content, indent=2, allow_nan=False))
     elif not options.quiet:

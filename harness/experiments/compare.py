@@ -8,6 +8,7 @@ interval.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -54,10 +55,12 @@ class TrialResult:
 class Comparison:
     """Every trial, and for each remedy and figure its level and its difference to the baseline.
 
-    ``levels`` and ``differences`` hold None where no seed, or no pair, has the figure.
+    ``origin`` is what names the scenario on the command line, empty where it did not come from
+    there. ``levels`` and ``differences`` hold None where no seed, or no pair, has the figure.
     """
 
     scenario: str
+    origin: str
     seeds: tuple[int, ...]
     names: tuple[str, ...]
     trials: tuple[TrialResult, ...]
@@ -87,6 +90,16 @@ class Comparison:
         """Whether no trial violated an invariant."""
         return not any(trial.failed for trial in self.trials)
 
+    @property
+    def command(self) -> str | None:
+        """The command that repeats it; None for a scenario made in Python."""
+        if not self.origin:
+            return None
+        remedies = shlex.quote(",".join(self.names[1:]))
+        seeds = f"--seed {self.seeds[0]} --seeds {len(self.seeds)}"
+        more = " --contagion" if self.contagion is not None else ""
+        return f"harness compare {self.origin} --mitigations {remedies} {seeds}{more}"
+
     def as_json(self) -> dict[str, Any]:
         """The comparison as one JSON object; intervals as [mean, low, high] or null."""
 
@@ -99,6 +112,7 @@ class Comparison:
         return {
             "schema": 1,
             "scenario": self.scenario,
+            "command": self.command,
             "seeds": list(self.seeds),
             "mitigations": list(self.names[1:]),
             "levels": table(self.levels),
@@ -168,6 +182,7 @@ def compare(
     names = tuple(name for name, _ in variants)
     return Comparison(
         scenario=scenario.name,
+        origin=scenario.origin,
         seeds=tuple(seeds),
         names=names,
         trials=tuple(results),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.experiments.compare import BASELINE, Comparison
+from harness.experiments.moved import shifts
 from harness.risk.intervals import Interval
 
 LABELS = {
@@ -72,30 +73,13 @@ def _change(change: Interval | None, figure: str) -> str:
 
 def _remarks(comparison: Comparison) -> list[str]:
     """Losses moved rather than avoided, and what was wrong with a trial."""
-    remarks = []
-    for name in comparison.names[1:]:
-        cells = comparison.differences[name]
-        for cured, harmed in (
-            ("supplier_loss_usd", "borrower_loss_usd"),
-            ("borrower_loss_usd", "supplier_loss_usd"),
-        ):
-            less, more = cells[cured], cells[harmed]
-            if less and more and _below(less) and _above(more):
-                remarks.append(
-                    f"{name} moves losses: {LABELS[cured].split(',')[0]} falls, "
-                    f"{LABELS[harmed].split(',')[0]} rises"
-                )
+    remarks = [
+        f"{shift.remedy} moves losses: {shift.spared} lose less, {shift.burdened} lose more"
+        for shift in shifts(comparison.differences)
+    ]
     for trial in comparison.trials:
         if trial.failed:
             remarks.append(f"{trial.name}, seed {trial.seed}: violates {', '.join(trial.failed)}")
         if trial.vacuous:
             remarks.append(f"{trial.name}, seed {trial.seed}: nothing happened (vacuous)")
     return remarks
-
-
-def _below(interval: Interval) -> bool:
-    return (interval.mean if interval.high is None else interval.high) < 0
-
-
-def _above(interval: Interval) -> bool:
-    return (interval.mean if interval.low is None else interval.low) > 0

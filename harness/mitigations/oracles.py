@@ -113,7 +113,8 @@ def averaged_oracle(scenario: Scenario) -> Scenario:
 
 def median_oracle(scenario: Scenario) -> Scenario:
     """Every asset with a pool is priced by the middle of its feed, the pool's spot and its average
-    over half an hour: what one of them says alone counts for nothing."""
+    over half an hour: what one of them says alone counts for nothing. A feed that is the spot
+    itself is taken half way to the average."""
 
     def median(asset: Asset, pool: str) -> Feed | None:
         feed = asset.feed
@@ -121,9 +122,10 @@ def median_oracle(scenario: Scenario) -> Scenario:
             return None
         sources: dict[str, Feed] = {
             "median-feed": _bare(feed),
-            "median-spot": PoolSpotFeed(pool),
             "median-average": _average(scenario, pool),
         }
+        if not isinstance(feed, PoolSpotFeed):
+            sources["median-spot"] = PoolSpotFeed(pool)
         middle = MedianFeed(sources=tuple(sources), quorum=2, within=_named(feed, **sources))
         return _as_checked(middle, feed)
 

@@ -1,4 +1,4 @@
-"""Writes the page of a run directory."""
+"""Writes the page of a run directory, or of a comparison."""
 
 from __future__ import annotations
 
@@ -8,25 +8,35 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness.errors import ScenarioError
+from harness.report.comparison import COMPARISON, load_comparison, render_comparison
 from harness.report.data import load_run
 from harness.report.page import render
 from harness.results import MANIFEST, REPORT
 
 
 def report(run_dir: Path, out: Path | None = None) -> Path:
-    """Writes one self-contained HTML page about a run and returns its path.
+    """Writes one self-contained HTML page about a run or a comparison and returns its path.
 
-    out: the file to write, or a folder for it; by default report.html in the run directory
+    run_dir: a folder that ``harness run`` or ``harness compare`` wrote
+    out: the file to write, or a folder for it; by default report.html in that folder
 
-    Raises ScenarioError if the directory is not that of a complete, unchanged run, or the file
-    cannot be written; nothing half-written is left.
+    Raises ScenarioError if the directory is not that of a complete, unchanged run or of a
+    comparison, or the file cannot be written; nothing half-written is left.
     """
-    run = load_run(run_dir)
+    if (run_dir / COMPARISON).is_file() and not (run_dir / MANIFEST).exists():
+        files, page = [COMPARISON], render_comparison(load_comparison(run_dir))
+    else:
+        run = load_run(run_dir)
+        files, page = [MANIFEST, *run.manifest["files"]], render(run)
     target = run_dir / REPORT if out is None else out / REPORT if out.is_dir() else out
-    kept = {(run_dir / name).resolve() for name in (MANIFEST, *run.manifest["files"])}
-    if target.resolve() in kept:
+    if target.resolve() in {(run_dir / name).resolve() for name in files}:
         raise ScenarioError("--out", str(target), "a file other than those of the run")
-    page = render(run).encode("utf-8")
+    return write_page(target, page)
+
+
+def write_page(target: Path, text: str) -> Path:
+    """Writes a page, all of it or nothing. Raises ScenarioError if it cannot be written."""
+    page = text.encode("utf-8")
     try:
         _replace(target, page)
     except OSError as error:

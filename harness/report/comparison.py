@@ -1,0 +1,400 @@
+"""The page of a comparison: what each remedy changes, how surely, and who bears it instead."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness import __version__
+from harness.errors import ScenarioError
+from harness.experiments.compare import BASELINE
+from harness.experiments.moved import BEARERS, Cells, direction, shifts
+from harness.metrics.outcome import FIGURES
+from harness.report.charts import count_labels, legend, money_labels
+from harness.report.figures import MINUS, plural, short
+from harness.report.forest import Whisker, forest
+from harness.report.frame import frame
+from harness.report.layout import Section, chart_figure, key_figures
+from harness.report.markup import Content, Markup, bullets, details, element, join, table
+from harness.risk.intervals import Interval
+
+__all__ = ["COMPARISON", "load_comparison", "render_comparison"]
+
+#: The file in a folder of ``harness compare``.
+COMPARISON = "comparison.json"
+
+_LOWER, _HIGHER, _NEITHER = -1, 1, 0
+
+
+class _Figure(NamedTuple):
+    """How a figure is shown: its name, what it means, and whether lower or higher is better."""
+
+    name: str
+    meaning: str
+    better: int
+
+
+_SHOWN: Mapping[str, _Figure] = {
+    "insolvency_usd": _Figure(
+        "Insolvency",
+        "bad debt written off, and what is owed beyond collateral at the end, at outside prices",
+        _LOWER,
+    ),
+    "bad_debt_usd": _Figure(
+        "Bad debt", "debt written off on chain once an account's collateral is gone", _LOWER
+    ),
+    "liquidated_usd": _Figure(
+        "Liquidated", "debt repaid in liquidations, at the market's prices", _NEITHER
+    ),
+    "borrower_loss_usd": _Figure(
+        "Borrowers' loss",
+        "collateral seized from liquidated borrowers beyond the debt that was repaid for them",
+        _LOWER,
+    ),
+    "liquidator_profit_usd": _Figure(
+        "Liquidators' profit", "proceeds less repayments and fees", _NEITHER
+    ),
+    "supplier_loss_usd": _Figure(
+        "Suppliers' loss", "the deficit that no reserves cover, at the last outside prices", _LOWER
+    ),
+    "amplification": _Figure(
+        "Amplification",
+        "liquidated value with the effect of forced trades on prices, and without",
+        _LOWER,
+    ),
+    "borrowed_usd": _Figure("Borrowed at the start", "what a cap costs its users", _HIGHER),
+    "capital_efficiency": _Figure(
+        "Capital efficiency", "debts / (collateral x loan to value) at the start", _HIGHER
+    ),
+    "contagion_usd": _Figure(
+        "Contagion between venues",
+        "what links added to the insolvency of venues other than their own, net",
+        _LOWER,
+    ),
+    "time_to_recover": _Figure(
+        "Time to recover",
+        "blocks until insolvency and utilisation are back near their level at the start",
+        _LOWER,
+    ),
+}
+
+_BETTER, _WORSE, _OTHER, _UNSURE = "wave-2", "wave-1", "wave-0", "wave-4"
+
+
+class Compared(NamedTuple):
+    """A comparison as its file has it."""
+
+    content: Mapping[str, Any]
+    levels: Mapping[str, Cells]
+    differences: Mapping[str, Cells]
+
+    @property
+    def figures(self) -> list[str]:
+        """What was measured: contagion only where it was asked for."""
+        measured = self.content.get("contagion") is not None
+        return [figure for figure in FIGURES if measured or figure != "contagion_usd"]
+
+    @property
+    def remedies(self) -> list[str]:
+        """The remedies, as they were named."""
+        return list(self.differences)
+
+
+def load_comparison(folder: Path) -> Compared:
+    """Reads the comparison in a folder.
+
+    Raises ScenarioError if there is none that ``harness compare`` wrote.
+    """
+    path = folder / COMPARISON
+    allowed = f"a {COMPARISON} that `harness compare` wrote"
+    try:
+        found = _read(json.loads(path.read_text("utf-8")))
+    except OSError as error:
+        raise ScenarioError("comparison", str(path), f"{allowed} ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ScenarioError("comparison", str(path), f"{allowed} ({error!r})") from error
+    return found
+
+
+def _read(content: dict[str, Any]) -> Compared:
+    """A comparison from its file's content; ValueError, KeyError or the like if it is not one."""
+    levels, differences = (_cells(content[key]) for key in ("levels", "differences"))
+    if content["schema"] != 1 or set(levels) != {BASELINE, *differences}:
+        raise ValueError("it does not hold what it should")
+    known = {"mitigation", "seed", "digest", "violated", "vacuous", *FIGURES}
+    if not all(known <= set(trial) for trial in content["trials"]):
+        raise ValueError("a trial lacks a figure")
+    return Compared(content, levels, differences)
+
+
+def _cells(table_: Mapping[str, Any]) -> dict[str, Cells]:
+    return {
+        name: {
+            figure: None if cells[figure] is None else Interval(*cells[figure])
+            for figure in FIGURES
+        }
+        for name, cells in table_.items()
+    }
+
+
+def render_comparison(compared: Compared) -> str:
+    """The page; the same comparison gives the same page."""
+    content = compared.content
+    seeds = content["seeds"]
+    span = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
+    return frame(
+        f"{content['scenario']}: remedies compared",
+        "comparison of remedies",
+        f"{plural(len(compared.remedies), 'remedy', 'remedies')}, {span}, the same draws with and "
+        "without",
+        [
+            _story(compared),
+            _bearers(compared),
+            *(_figure(compared, figure) for figure in compared.figures),
+            *_contagion(compared),
+            _trials(compared),
+            _meaning(),
+            _repeat(compared),
+        ],
+        skip="Skip to what the remedies do",
+        footer=f"Written by harness {__version__} from {COMPARISON}. Every amount was read from "
+        "contract state or events on the chain.",
+    )
+
+
+# --- words ------------------------------------------------------------------------------------
+
+
+def _said(value: float, figure: str, *, signed: bool = False) -> str:
+    """A figure with its unit."""
+    sign = MINUS if value < 0 else "+" if signed and value > 0 else ""
+    if figure.endswith("_usd"):
+        return f"{sign}{short(abs(value))}"
+    if figure == "time_to_recover":
+        return f"{sign}{abs(value):,.0f} blocks"
+    return f"{sign}{abs(value):.3f}"
+
+
+def _changed(change: Interval, figure: str) -> str:
+    """A change with its interval."""
+    text = _said(change.mean, figure, signed=True)
+    if change.low is None or change.high is None:
+        return f"{text}, one seed"
+    low, high = (_said(bound, figure, signed=True) for bound in (change.low, change.high))
+    return f"{text} [{low}, {high}]"
+
+
+def _style(change: Interval, figure: str) -> str:
+    sign = direction(change)
+    better = _SHOWN[figure].better
+    if not sign:
+        return _UNSURE
+    if better == _NEITHER:
+        return _OTHER
+    return _BETTER if sign == better else _WORSE
+
+
+def _key(figures: Sequence[str]) -> Markup:
+    entries = [("mark", _UNSURE, "cannot be told from no change")]
+    if any(_SHOWN[figure].better for figure in figures):
+        entries = [("mark", _BETTER, "better"), ("mark", _WORSE, "worse"), *entries]
+    if any(not _SHOWN[figure].better for figure in figures):
+        entries = [("mark", _OTHER, "changed"), *entries]
+    return legend(entries)
+
+
+# --- sections ---------------------------------------------------------------------------------
+
+
+def _story(compared: Compared) -> Section:
+    seeds = len(compared.content["seeds"])
+    base = compared.levels[BASELINE]
+    tiles: list[tuple[Content, Content, Content]] = []
+    for figure in ("insolvency_usd", "borrower_loss_usd", "liquidated_usd", "borrowed_usd"):
+        level = base[figure]
+        main = "undefined" if level is None else _said(level.mean, figure)
+        tiles.append((_SHOWN[figure].name, main, "as it is, mean"))
+    sentences = [element("li", _sentence(compared, name)) for name in compared.remedies]
+    parts: list[Content] = [_alarms(compared), key_figures(tiles)]
+    if seeds == 1:
+        note = "One seed is one path: it has no interval, and nothing here is told from chance."
+        parts.append(element("p", note))
+    parts.append(element("ol", *sentences, class_="story"))
+    return Section("story", "What the remedies do", join(parts))
+
+
+def _alarms(compared: Compared) -> Markup | None:
+    """What must not be overlooked: losses that move, and runs that prove nothing."""
+    said = [
+        (
+            f"{shift.remedy} moves losses. ",
+            f"{shift.spared.capitalize()} lose less, {shift.burdened} lose more.",
+        )
+        for shift in shifts(compared.differences)
+    ]
+    for name in (BASELINE, *compared.remedies):
+        trials = [each for each in compared.content["trials"] if each["mitigation"] == name]
+        for key, what in (
+            ("violated", "an invariant was violated"),
+            ("vacuous", "nothing happened"),
+        ):
+            count = sum(bool(trial[key]) for trial in trials)
+            if count:
+                said.append((f"{name}: ", f"in {count} of {plural(len(trials), 'run')} {what}."))
+    if not said:
+        return None
+    entries = (element("p", element("strong", head), text) for head, text in said)
+    return element("div", *entries, class_="alarm")
+
+
+def _sentence(compared: Compared, name: str) -> Markup:
+    cells = compared.differences[name]
+    parts: list[str] = []
+    for figure in compared.figures:
+        shown, change = _SHOWN[figure], cells[figure]
+        if change is None or not direction(change) or shown.better == _NEITHER:
+            continue
+        verb = "rises" if change.mean > 0 else "falls"
+        parts.append(f"{shown.name.lower()} {verb} by {_said(abs(change.mean), figure)}")
+    told = "; ".join(parts) or "nothing clearly gets better or worse"
+    return join([element("strong", name), ": ", f"{told}."])
+
+
+def _bearers(compared: Compared) -> Section:
+    figures = (*BEARERS.values(), "liquidator_profit_usd")
+    rows = [
+        Whisker(
+            _SHOWN[figure].name,
+            change,
+            _changed(change, figure),
+            _style(change, figure),
+            group="" if place else name,
+        )
+        for name in compared.remedies
+        for place, figure in enumerate(figures)
+        if (change := compared.differences[name][figure]) is not None
+    ]
+    text = (
+        "What suppliers do not lose somebody else may: the changes of the three groups on one "
+        "scale. Insolvency falls on suppliers sooner or later."
+    )
+    drawn = forest(
+        "bearers-forest",
+        "Changes of insolvency, borrowers' loss and liquidators' profit",
+        "For each remedy, the mean change over the seeds with its 95% interval, in USD.",
+        rows,
+        labels=money_labels,
+    )
+    title = "Change against the market as it is, mean and 95% interval, paired by seed"
+    figure_ = chart_figure(title, None, _key(figures), drawn)
+    return Section("bearers", "Who bears the losses", join([element("p", text), figure_]))
+
+
+def _figure(compared: Compared, figure: str) -> Section:
+    shown = _SHOWN[figure]
+    identity = figure.replace("_", "-")
+    known = [
+        (name, change)
+        for name in compared.remedies
+        if (change := compared.differences[name][figure]) is not None
+    ]
+    base = compared.levels[BASELINE][figure]
+    level = "undefined for some seed" if base is None else _said(base.mean, figure)
+    parts: list[Content] = [element("p", f"{shown.meaning.capitalize()}. As it is: {level}.")]
+    if known:
+        rows = [
+            Whisker(name, change, _changed(change, figure), _style(change, figure))
+            for name, change in known
+        ]
+        drawn = forest(
+            f"{identity}-forest",
+            f"{shown.name}: changes",
+            "For each remedy, the mean change over the seeds with its 95% interval.",
+            rows,
+            labels=money_labels if figure.endswith("_usd") else count_labels,
+        )
+        title = "Change against the market as it is, mean and 95% interval, paired by seed"
+        parts.append(chart_figure(title, None, _key([figure]), drawn, _levels(compared, figure)))
+    else:
+        parts.append(element("p", "No remedy has a change that is defined for every seed."))
+        parts.append(_levels(compared, figure))
+    return Section(identity, shown.name, join(parts))
+
+
+def _levels(compared: Compared, figure: str) -> Markup:
+    def cell(value: Interval | None, text: str) -> str:
+        return "undefined" if value is None else text
+
+    rows: list[Sequence[Content]] = []
+    for name in (BASELINE, *compared.remedies):
+        level = compared.levels[name][figure]
+        change = compared.differences[name][figure] if name != BASELINE else None
+        told = "" if name == BASELINE else cell(change, (change and _changed(change, figure)) or "")
+        rows.append((name, cell(level, (level and _said(level.mean, figure)) or ""), told))
+    head = ("Remedy", "Mean", "Change")
+    identity = f"{figure.replace('_', '-')}-table"
+    return details("The figures as a table", table(identity, _SHOWN[figure].name, head, rows))
+
+
+def _contagion(compared: Compared) -> list[Section]:
+    """The contagion matrix of each remedy, where it was measured."""
+    matrices = compared.content.get("contagion")
+    if matrices is None:
+        return []
+    tables = []
+    for place, (name, matrix) in enumerate(matrices.items()):
+        rows = [
+            (i, *(_said(cell[0], "contagion_usd") for cell in cells.values()))
+            for i, cells in matrix.items()
+        ]
+        head = ("From \\ in", *matrix)
+        tables.append(table(f"contagion-{place}", f"{name}, means", head, rows))
+    text = "What the links of one venue add to the insolvency of another."
+    return [Section("contagion", "Contagion, venue by venue", join([element("p", text), *tables]))]
+
+
+def _trials(compared: Compared) -> Section:
+    trials = compared.content["trials"]
+    wrong = [
+        f"{trial['mitigation']}, seed {trial['seed']}: "
+        + (f"violates {', '.join(trial['violated'])}" if trial["violated"] else "nothing happened")
+        for trial in trials
+        if trial["violated"] or trial["vacuous"]
+    ]
+    rows = [
+        (
+            trial["mitigation"],
+            str(trial["seed"]),
+            _said(trial["insolvency_usd"], "insolvency_usd"),
+            _said(trial["borrower_loss_usd"], "borrower_loss_usd"),
+            _said(trial["liquidated_usd"], "liquidated_usd"),
+            element("code", trial["digest"]),
+        )
+        for trial in trials
+    ]
+    head = ("Remedy", "Seed", "Insolvency", "Borrowers' loss", "Liquidated", "Digest")
+    listed = table("trials-table", "Every run", head, rows, text_columns=(0, 5))
+    checks = bullets(wrong, "Every run kept its invariants, and in every run something happened.")
+    return Section("trials", "The runs", join([checks, details("Every run as a table", listed)]))
+
+
+def _meaning() -> Section:
+    words = [
+        (
+            "paired",
+            "the runs of one seed have their prices, borrowers and luck in common, with and "
+            "without a remedy, and the change is taken seed by seed",
+        ),
+        ("interval", "the 95% percentile bootstrap interval of the mean change over the seeds"),
+        *((shown.name, shown.meaning) for shown in _SHOWN.values()),
+    ]
+    entries = join(join([element("dt", word), element("dd", text)]) for word, text in words)
+    return Section("words", "What the words mean", element("dl", entries, class_="words"))
+
+
+def _repeat(compared: Compared) -> Section:
+    command = compared.content.get("command")
+    text = element("pre", str(command)) if command else element("p", "The command is not recorded.")
+    return Section("repeat", "How to repeat it", text)
