@@ -43,6 +43,7 @@ CHANGES = (
     ["venue.aave.asset.ETH.liquidation_bonus_bps=800"],
     ["population.borrowers.count=8"],
     ["asset.ETH.external.depth_2pct_usd=1e6"],
+    ["clock.start=2020-03-02T00:00:00Z"],
     ["clock.blocks=6", "agent.keeper.count=3"],
 )
 
