@@ -13,6 +13,7 @@
     margin_calls.parquet  every margin call with its end and outcome, of the run and of its twin
     bad_debts.parquet     every debt written off, of the run and of its twin
     positions.parquet     every account before and after, and in which block it was liquidated
+    traders.parquet       what every account of an exchange held before and after, and was worth
     cascade.parquet       liquidation, sale, price move, oracle update, next liquidation: every step
     losses.parquet        what each role gained and lost of each asset; it adds up to zero
     final_reads.parquet   the reads whose return values close the digest
@@ -66,6 +67,7 @@ _TABLES = (
     "margin_calls",
     "bad_debts",
     "positions",
+    "traders",
     "cascade",
     "losses",
     "final_reads",
@@ -330,6 +332,7 @@ def _tables(result: RunResult) -> dict[str, pa.Table]:
         _margin_calls(result),
         _bad_debts(result),
         _positions(result),
+        _traders(result),
         _cascade(result.run),
         _losses(result),
         _final_reads(result),
@@ -609,6 +612,55 @@ def _positions(result: RunResult) -> pa.Table:
     by_column = zip(*rows, strict=True) if rows else ((),) * len(names)
     for column, (name_, kind) in zip(by_column, names, strict=True):
         columns.put(name_, column, kind)
+    return columns.table()
+
+
+def _traders(result: RunResult) -> pa.Table:
+    """Cash, collateral and positions of every account of an exchange; worth in settlement units."""
+    first_run, first_twin = _first_liquidation(result.run), _first_liquidation(result.twin)
+    rows: list[tuple[Any, ...]] = []
+    for name, exchange in result.world.exchanges.items():
+        before = result.run.exchange_opening[name]
+        after = result.run.exchange_closing[name]
+        for number, word in enumerate(after.accounts):
+            known = number < len(before.accounts)
+            opening = exchange.named(before.row(number)) if known else {}
+            closing = exchange.named(after.row(number))
+            for kind, asset in dict.fromkeys((*opening, *closing)):
+                rows.append(
+                    (
+                        name,
+                        number,
+                        word,
+                        exchange.label(number),
+                        kind,
+                        asset,
+                        opening.get((kind, asset), 0),
+                        closing.get((kind, asset), 0),
+                        before.worth[number].equity if known else 0,
+                        after.worth[number].equity,
+                        first_run.get((name, number)),
+                        first_twin.get((name, number)),
+                    )
+                )
+    names = (
+        ("venue", "text"),
+        ("account", "int64"),
+        ("word", "bytes"),
+        ("label", "text"),
+        ("kind", "text"),
+        ("asset", "text"),
+        ("before", "big"),
+        ("after", "big"),
+        ("equity_before", "big"),
+        ("equity_after", "big"),
+        ("liquidated_block", "int64"),
+        ("twin_liquidated_block", "int64"),
+    )
+    columns = _Columns()
+    by_column = zip(*rows, strict=True) if rows else ((),) * len(names)
+    for column, (name_, kind_) in zip(by_column, names, strict=True):
+        columns.put(name_, column, kind_)
     return columns.table()
 
 

@@ -143,7 +143,9 @@ def _figures(result: RunResult, width: int) -> Iterator[str]:
     for label, with_feedback, without_feedback in pairs:
         yield _row(width, label, money(with_feedback), money(without_feedback))
     for name, venue in solvency["by_venue"].items():
-        if venue["deficit_usd"]:
+        if "insurance_fund_usd" in venue:
+            yield from _exchange(summary["exchanges"][name], name, width)
+        elif venue["deficit_usd"]:
             deficit = money(venue["deficit_usd"])
             yield _row(width, f"deficit of {_short(name)}, last prices", deficit)
             yield _row(width, "  its reserves cover", money(venue["carried_by_reserves_usd"]))
@@ -151,6 +153,20 @@ def _figures(result: RunResult, width: int) -> Iterator[str]:
     yield _row(width, "liquidators' profit", money(liquidated["liquidator_profit_usd"]))
     if liquidated["count"]:
         yield from _wrapped("without: forced sales filled at the current price, moving none", width)
+
+
+def _exchange(figures: Mapping[str, Any], name: str, width: int) -> Iterator[str]:
+    """Who paid what accounts of an exchange could not."""
+    fund, losses = figures["insurance_fund"], figures["losses_usd"]
+    path = f"{money(fund['start_usd'])} - {money(fund['end_usd'])}"
+    yield _row(width, f"insurance of {_short(name)}, start - end", path)
+    for label, key in (
+        ("  losses it paid", "insurance"),
+        ("  losses its vault paid", "vault"),
+        ("  losses nobody has paid", "deficit"),
+    ):
+        if losses[key]:
+            yield _row(width, label, money(losses[key]))
 
 
 def _cascade(summary: Mapping[str, Any], width: int) -> Iterator[str]:

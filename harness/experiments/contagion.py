@@ -87,14 +87,15 @@ class Contagion:
 
     def foresight(self) -> dict[str, float | None]:
         """How well each measure ranks what one venue's prices did to another: Spearman's rank
-        correlation with the entries off the diagonal; None where either does not vary."""
-        pairs = [(i, j) for i in self.venues for j in self.venues if i != j]
+        correlation with the entries off the diagonal, over the venues it is made for (an exchange's
+        sales depend on positions that no measure counts); None where either does not vary."""
         sales = {link.venue: link for link in self.links if link.channel == "price"}
-        simulated = [float(self.entry(sales[i], j)) if i in sales else 0.0 for i, j in pairs]
-        return {
-            measure: rank_correlation(simulated, [matrix[i][j] for i, j in pairs])
-            for measure, matrix in self.predicted.items()
-        }
+        found = {}
+        for measure, matrix in self.predicted.items():
+            pairs = [(i, j) for i in matrix for j in matrix if i != j]
+            simulated = [float(self.entry(sales[i], j)) if i in sales else 0.0 for i, j in pairs]
+            found[measure] = rank_correlation(simulated, [matrix[i][j] for i, j in pairs])
+        return found
 
     def as_json(self) -> dict[str, Any]:
         """The part of the summary object, in USD."""

@@ -49,7 +49,7 @@ def _claims(
     found: defaultdict[tuple[Role, str], int] = defaultdict(int)
     first = 1 + 2 * len(venue.markets)
     for number, word in enumerate(census.accounts):
-        row = census.words[number * census.width : (number + 1) * census.width]
+        row = census.row(number)
         role = _role(word, venue, roles)
         found[role, venue.settlement] += halves(row[0])[0]
         for symbol, amount in zip(venue.collaterals, row[first:], strict=True):

@@ -108,6 +108,10 @@ class PerpCensus(NamedTuple):
     words: tuple[int, ...]
     worth: tuple[Worth, ...]
 
+    def row(self, number: int) -> tuple[int, ...]:
+        """One account's words."""
+        return self.words[number * self.width : (number + 1) * self.width]
+
 
 @dataclass(slots=True)
 class Sums:
@@ -419,6 +423,17 @@ class PerpVenue:
         """Whether an account has any position, as last read."""
         row = self._exact[number]
         return any(row[1 + 2 * market] for market in range(len(self.markets)))
+
+    def named(self, row: Sequence[int]) -> dict[tuple[str, str], int]:
+        """What an account's words hold, by kind (cash, position, collateral) and symbol; what is
+        zero is left out."""
+        markets = len(self.markets)
+        found = {("cash", self.settlement): halves(row[0])[0]}
+        for market, symbol in enumerate(self.markets):
+            found["position", symbol] = halves(row[1 + 2 * market])[0]
+        for symbol, amount in zip(self.collaterals, row[1 + 2 * markets :], strict=True):
+            found["collateral", symbol] = amount
+        return {key: amount for key, amount in found.items() if amount}
 
     def position_words(self, number: int, states: Sequence[MarketState]) -> tuple[int, ...]:
         """An account as a Liquidation event gives it: cash; of each market size, and cost with the

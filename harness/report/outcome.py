@@ -626,4 +626,6 @@ _SOLVENCY = (
     ("shortfall_oracle_usd", "Short at feed prices"),
     ("carried_by_reserves_usd", "Covered by reserves"),
     ("carried_by_suppliers_usd", "Borne by suppliers"),
+    ("carried_by_insurance_usd", "Paid by insurance"),
+    ("carried_by_vault_usd", "Paid by the vault"),
 )

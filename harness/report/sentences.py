@@ -178,7 +178,12 @@ def carriers(run: Run) -> list[tuple[str, float]]:
             if key.startswith("carried_by_"):
                 name = key.removeprefix("carried_by_").removesuffix("_usd").replace("_", " ")
                 totals[name] = totals.get(name, 0.0) + usd
-    verbs = {"reserves": "the reserves cover", "suppliers": "suppliers bear"}
+    verbs = {
+        "reserves": "the reserves cover",
+        "suppliers": "suppliers bear",
+        "insurance": "insurance funds paid",
+        "vault": "vaults paid",
+    }
     return [(verbs.get(name, f"{name} carry"), usd) for name, usd in totals.items()]
 
 

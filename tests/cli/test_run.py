@@ -84,6 +84,7 @@ FILES = {
     "margin_calls.parquet",
     "bad_debts.parquet",
     "positions.parquet",
+    "traders.parquet",
     "final_reads.parquet",
 }
 

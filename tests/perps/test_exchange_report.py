@@ -61,6 +61,21 @@ def test_liquidations_name_what_was_closed(directory) -> None:
         assert row["health_factor"] < 10**18
 
 
+def test_what_accounts_held_adds_up_to_the_books(directory) -> None:
+    """Cash of all accounts in the table is what the exchange's books say, before and after."""
+    rows = pq.read_table(directory / "traders.parquet").to_pylist()
+    assert {row["kind"] for row in rows} == {"cash", "position", "collateral"}
+    blocks = pq.read_table(directory / "blocks.parquet").to_pydict()
+    first = blocks["index"].index(0)
+    for side, place in (("before", first), ("after", -1)):
+        cash = sum(row[side] for row in rows if row["kind"] == "cash")
+        assert cash == blocks["exchange.perps.cash"][place]
+        for market in ("ETH", "BTC"):
+            sizes = [r[side] for r in rows if (r["kind"], r["asset"]) == ("position", market)]
+            longs = sum(size for size in sizes if size > 0)
+            assert longs == blocks[f"exchange.perps.{market}.long_size"][place]
+
+
 def test_compare_takes_an_exchange(directory, capsys, tmp_path) -> None:
     words = ["compare", str(SMALL), "--mitigations", "full-close", "--seeds", "1", "-q"]
     words += ["--out", str(tmp_path / "c"), "--set", "clock.blocks=8"]
