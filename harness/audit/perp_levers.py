@@ -123,7 +123,7 @@ def _market(exchange: PerpExchange, market: PerpMarket, used: float) -> Iterator
         "bps",
         first.maintenance_bps,
         max(10, first.maintenance_bps // 4),
-        first.initial_bps,
+        first.initial_bps * 9 // 10,
         False,
         set_maintenance,
     )

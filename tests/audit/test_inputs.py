@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from harness.audit.depth import read_depth, with_reserve
 from harness.audit.inputs import read_inputs
+from harness.cli import main
 from harness.errors import ScenarioError
 from harness.prices import build_paths
 from harness.prices.estimate import correlate, estimate_jump_diffusion
@@ -234,3 +236,35 @@ def test_real_crashes_are_volatile_and_jump(file, low, high):
     )
     whole = found.sigma.value**2 * years + jumped
     assert whole == pytest.approx(float((returns**2).sum()), rel=0.05)
+
+
+@pytest.mark.slow
+def test_an_audit_of_files_alone_says_what_they_leave_open(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    points = history(2, sigma=1.2, jumps_per_year=60.0, jump_mean=-0.05, jump_sd=0.03)["ETH"]
+    lines = ["timestamp,price", *(f"{10**9 + t},{p}" for t, p in points)]
+    Path("eth.csv").write_text("\n".join(lines), "utf-8")
+    quotes(Path("quotes.csv"), 9000.0)
+    rows = [f"a{i},ETH,{50 + i},USDC,{60_000 + 900 * i}" for i in range(8)]
+    head = "account,collateral_asset,collateral_amount,debt_asset,debt_amount"
+    Path("people.csv").write_text("\n".join([head, *rows]), "utf-8")
+    code = main(
+        [
+            *("audit", str(MARKET), "--positions", "people.csv", "--prices", "eth.csv"),
+            *("--depth", "ETH=quotes.csv", "--json", "--workers", "1", "--out", "found"),
+            *("--set", tokens()[0], "--set", "audit.steps=1", "--set", "audit.health=[1.0]"),
+        ]
+    )
+    found = json.loads(capsys.readouterr().out)
+    assert code == (0 if found["verdict"] == "pass" else 1)
+    assert any("volatility" in note for note in found["notes"])
+    assert any("59 quotes" in note or "quotes in quotes.csv" in note for note in found["notes"])
+    assert {v["name"] for v in found["variants"]} == {
+        "prices at the severe ends of their intervals",
+        "depth of ETH at the 10th percentile of its quotes",
+        "depth of ETH at the 90th percentile of its quotes",
+    }
+    # what was put together is written down, and can be audited without the files
+    written = load_scenario(tmp_path / "found" / "scenario.toml")
+    assert isinstance(written.asset("ETH").price, JumpDiffusionPrice)
+    assert len(written.populations) == 1
