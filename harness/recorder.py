@@ -10,6 +10,7 @@ from harness.agents.inventory import SEIZE, SELL
 from harness.agents.keeper import TopTransaction
 from harness.books import Books
 from harness.builder import Selection
+from harness.clearing_recorder import ClearingRecorder
 from harness.contracts import Contract, Event, decode_error
 from harness.engine.base import Block, Log, Receipt
 from harness.errors import EngineError
@@ -17,6 +18,7 @@ from harness.exchange_recorder import ExchangeRecorder
 from harness.inventory import Inventories
 from harness.modules.rows import WATCHED, At, ModuleRows
 from harness.orders import DECLARED_GAS, Order
+from harness.protocols.clearing import EVENTS as CLEARING_EVENTS
 from harness.scenario import Buyer, Depositor, Scenario
 from harness.sight import Sight
 from harness.trace import (
@@ -71,6 +73,9 @@ class Recorder:
         self._watch(world.router, "", "ForcedTrade")
         self._watch(world.fee_ledger, "", "FeeCharged")
         self._venue_at = {venue.market.address: name for name, venue in world.venues.items()}
+        for house in world.clearing.values():
+            self._watch(house.house, "", *CLEARING_EVENTS)
+        self._clearing = ClearingRecorder(world, self.trace)
         self._exchanges = ExchangeRecorder(world, view, books, self.trace, self._sight)
         for name, exchange in world.exchanges.items():
             self._watch(exchange.exchange, name, *ExchangeRecorder.EVENTS)
@@ -171,6 +176,8 @@ class Recorder:
         for name, venue, fields in events:
             if venue in self._world.exchanges:
                 self._exchanges.event(index, place, order, venue, name, fields)
+            elif name in CLEARING_EVENTS:
+                self._clearing.event(index, place, name, fields)
             elif name == "Liquidate":
                 liquidation = self._liquidation(index, place, order, venue, fields)
                 self._add(liquidation)

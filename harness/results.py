@@ -43,10 +43,12 @@ from harness import __version__
 from harness.errors import HarnessError, ScenarioError
 from harness.metrics.losses import losses
 from harness.metrics.tree import cascade_edges
+from harness.metrics.waterfall import haircuts
 from harness.protocols.perp_exchange import NO_EQUITY, PerpVenue
 from harness.protocols.pooled_lending import UNPRICED
 from harness.run import RunResult
 from harness.scenario import Scenario, dump_scenario
+from harness.testing.clearing_invariants import STEPS
 from harness.trace import BlockRow, LiquidationRow, Trace
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ _TABLES = (
     "losses",
     "final_reads",
 )
-_ASKED_FOR = ("contagion",)
+_ASKED_FOR = ("contagion", "waterfall", "haircuts")
 _WRITTEN = {MANIFEST, SUMMARY, SCENARIO, *(f"{name}.parquet" for name in (*_TABLES, *_ASKED_FOR))}
 _UNFINISHED = {"manifest.tmp", "summary.tmp"}
 REPORT = "report.html"
@@ -340,7 +342,38 @@ def _tables(result: RunResult) -> dict[str, pa.Table]:
     found = dict(zip(_TABLES, tables, strict=True))
     if result.contagion is not None:
         found["contagion"] = _contagion(result.contagion)
+    if result.world.clearing:
+        found |= {"waterfall": _waterfall(result.run), "haircuts": _haircuts(result)}
     return found
+
+
+def _waterfall(run: Trace) -> pa.Table:
+    """Every payment of every step, in order."""
+    rows = [row for row in run.waterfall if row.name == "Paid"]
+    columns = _Columns()
+    columns.put("venue", [row.venue for row in rows], "text")
+    columns.put("step", [STEPS[row.fields["step"]] for row in rows], "text")
+    for name in ("block", "round", "account"):
+        columns.put(name, [getattr(row, name) for row in rows], "int64")
+    columns.put("amount", [row.fields["amount"] for row in rows], "big")
+    return columns.table()
+
+
+def _haircuts(result: RunResult) -> pa.Table:
+    """Every account in line that was dealt with, by exchange and round."""
+    rows = [
+        (name, each)
+        for house in result.world.clearing.values()
+        for name in house.exchanges
+        for each in haircuts(result.run, name)
+    ]
+    columns = _Columns()
+    columns.put("venue", [name for name, _ in rows], "text")
+    for name in ("round", "place", "account"):
+        columns.put(name, [getattr(each, name) for _, each in rows], "int64")
+    for name in ("wealth", "paid", "closed"):
+        columns.put(name, [getattr(each, name) for _, each in rows], "big")
+    return columns.table()
 
 
 def _cascade(run: Trace) -> pa.Table:

@@ -17,6 +17,7 @@ from harness.engine.digest import DigestChain
 from harness.metrics import summary as figures
 from harness.metrics.exchanges import PerpTerms, exchanges
 from harness.metrics.suppliers import summarised, suppliers
+from harness.metrics.waterfall import waterfall
 from harness.metrics.waves import FeedTerms, Terms, VenueTerms, classify
 from harness.population import Position, build_population, dropped
 from harness.prices import build_paths
@@ -298,6 +299,7 @@ def _summary(
         "solvency": figures.solvency(main, world),
         "exchanges": exchanges(main, world, scenario),
         "suppliers": summarised(suppliers(main, world, scenario), main, world),
+        "waterfall": waterfall(main, world),
         "contagion": None,
         "checks": {"invariants": dict(main.invariants), "vacuous": reason is not None},
         "exact": figures.exact(main, world, scenario),

@@ -7,7 +7,7 @@ asset per gas. Blocks are numbered as in the run; set-up blocks have numbers of 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.calls import MarginCall
 from harness.cuts import Round
@@ -238,6 +238,21 @@ class FillRow(NamedTuple):
     funding: int
 
 
+class WaterfallRow(NamedTuple):
+    """One event of a clearing house (IClearingHouse), as it was told: of an exchange's round.
+
+    ``account`` is the number of the account it is about, -1 for none; amounts are settlement units.
+    """
+
+    block: int
+    place: int
+    venue: str
+    round: int
+    name: str
+    account: int
+    fields: dict[str, Any]
+
+
 @dataclass(slots=True)
 class BlockRow:
     """The world at the end of a block."""
@@ -288,6 +303,7 @@ class Trace:
     crowded_blocks: int = 0
     losses: list[LossRow] = field(default_factory=list)
     fills: list[FillRow] = field(default_factory=list)
+    waterfall: list[WaterfallRow] = field(default_factory=list)
     exchange_opening: dict[str, PerpCensus] = field(default_factory=dict)
     exchange_closing: dict[str, PerpCensus] = field(default_factory=dict)
     digest: bytes = b""

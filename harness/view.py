@@ -19,6 +19,7 @@ from harness.engine.base import Engine, Receipt
 from harness.exchange_view import ExchangeState
 from harness.modules.state import ModuleState
 from harness.orders import Order
+from harness.protocols.clearing import ClearingVenue, Place, RoundState
 from harness.protocols.pooled_lending import (
     NO_CAP,
     WAD,
@@ -426,6 +427,18 @@ class View:
     def ask(self, contract: Contract, function: str, *args: Any) -> Any:
         """What a function of a contract returns after the last block; Reverted if it reverts."""
         return contract.read(self._engine, function, *args)
+
+    def clearing_round(self, house: ClearingVenue, exchange: str) -> RoundState:
+        """The waterfall of an exchange after the last block."""
+        return house.round(self._engine, exchange)
+
+    def clearing_line(self, house: ClearingVenue, exchange: str, state: RoundState) -> list[Place]:
+        """Who is to be listed next, in order."""
+        return house.line(self._engine, exchange, state)
+
+    def clearing_called(self, house: ClearingVenue, exchange: str, called: set[int]) -> list[bytes]:
+        """Members who are called and have margin with the house."""
+        return house.called_members(self._engine, exchange, called)
 
     # --- prices and quotes ---------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from harness.contracts import Contract
 from harness.equipment import Holding, Purse, equip
 from harness.modules.deploy import equip_participants
 from harness.population import Position
+from harness.protocols.clearing import ClearingVenue, deploy_clearing
 from harness.protocols.isolated_lending import deploy_isolated_lending
 from harness.protocols.perp_exchange import PerpVenue
 from harness.protocols.perp_setup import deploy_perp_exchange
@@ -39,6 +40,7 @@ from harness.scenario import (
     Borrowers,
     BoundedFeed,
     CappedFeed,
+    ClearingHouse,
     FundingKeeper,
     FundUnwinder,
     Governor,
@@ -131,6 +133,7 @@ class World:
     symbols: Mapping[bytes, str]
     holders: Sequence[bytes]
     exchanges: Mapping[str, PerpVenue] = field(default_factory=dict)
+    clearing: Mapping[str, ClearingVenue] = field(default_factory=dict)
 
     @cached_property
     def units(self) -> Mapping[str, int]:
@@ -297,6 +300,20 @@ def deploy(
             admin=ADMIN,
         )
         _add_exchange_stock(sink_stock, exchanges[exchange.name], start_prices, decimals)
+    clearing = {
+        spec.name: deploy_clearing(
+            setup,
+            spec,
+            exchanges,
+            tokens=tokens,
+            decimals=decimals,
+            mint=seeder.mint,
+            approve=seeder.approve,
+            seeder=SEEDER,
+            admin=ADMIN,
+        )
+        for spec in scenario.venues_of(ClearingHouse)
+    }
     _supply_lenders(scenario, setup, seeder, tokens, decimals, venues)
     for symbol, amount in sink_stock.items():
         seeder.mint(symbol, sink.address, amount)
@@ -368,6 +385,7 @@ def deploy(
         symbols={token.address: symbol for symbol, token in tokens.items()},
         holders=tuple(holders),
         exchanges=exchanges,
+        clearing=clearing,
     )
 
 

@@ -9,6 +9,7 @@ from harness.accounts import account
 from harness.agents.base import Agent, Context, OrderMaker, OutageClock
 from harness.agents.basis import BasisTraderAgent
 from harness.agents.hedger import VaultHedgerAgent
+from harness.agents.waterfall import WaterfallKeeperAgent
 from harness.exchange_view import ExchangeState
 from harness.orders import DECLARED_GAS, Order
 from harness.protocols.perp_exchange import PerpQuote
@@ -20,6 +21,7 @@ from harness.scenario import (
     MarginCaller,
     PerpLiquidator,
     VaultHedger,
+    WaterfallKeeper,
     usd_wad,
 )
 from harness.view import View
@@ -181,4 +183,5 @@ EXCHANGE_AGENTS: Mapping[type[Any], Callable[[Any, int, Context], Agent]] = {
     FundUnwinder: FundUnwinderAgent,
     VaultHedger: VaultHedgerAgent,
     BasisTrader: BasisTraderAgent,
+    WaterfallKeeper: WaterfallKeeperAgent,
 }

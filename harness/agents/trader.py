@@ -48,6 +48,8 @@ class TraderAgent:
             if not 0 <= number < len(venue.held) or str(number) in waiting:
                 continue
             trader = venue.held[number][0]
+            if venue.is_frozen(number):
+                continue
             if trader.answer != "nothing" and block >= called.block + trader.latency_blocks:
                 due.append(number)
         orders = [

@@ -18,7 +18,12 @@ LABELS = {
     "capital_efficiency": "capital efficiency",
     "time_to_recover": "blocks until recovered",
     "contagion_usd": "contagion between venues, $",
+    "winners_loss_usd": "winners' loss to deleveraging, $",
+    "largest_haircut": "largest haircut of a winner",
 }
+
+#: Figures left out where nothing has them: no exchange was deleveraged.
+_IF_ANY = ("winners_loss_usd", "largest_haircut")
 
 
 def number(value: float, figure: str, *, sign: bool = False) -> str:
@@ -44,6 +49,9 @@ def comparison_table(comparison: Comparison) -> str:
     lines = [f"{comparison.scenario}: means over {seeds}; change with its 95% interval, paired"]
     for figure, label in LABELS.items():
         if figure == "contagion_usd" and comparison.contagion is None:
+            continue
+        levels = [comparison.levels[name][figure] for name in comparison.names]
+        if figure in _IF_ANY and not any(level is not None and level.mean for level in levels):
             continue
         lines += ["", label]
         for name in comparison.names:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from harness.metrics.summary import usd
 from harness.protocols.perp_exchange import NO_EQUITY, PerpVenue
@@ -33,6 +34,8 @@ class Outcome:
         or utilisation more than 1% away from its level at the start, to the last one
     contagion_usd: what links added to the insolvency of venues other than their own, net; None
         where it was not measured
+    winners_loss_usd: what deleveraging took from accounts that had won
+    largest_haircut: the largest share of its profit that it took from one; None without any
     """
 
     insolvency_usd: float
@@ -46,6 +49,8 @@ class Outcome:
     capital_efficiency: float | None
     time_to_recover: int | None
     contagion_usd: float | None = None
+    winners_loss_usd: float = 0.0
+    largest_haircut: float | None = None
 
     def figures(self) -> dict[str, float | int | None]:
         """The figures by name."""
@@ -73,7 +78,19 @@ def outcome(result: RunResult) -> Outcome:
         capital_efficiency=owed / allowed if allowed else None,
         time_to_recover=time_to_recover(result),
         contagion_usd=None if result.contagion is None else usd(result.contagion.spread()),
+        **_winners(summary["waterfall"]),
     )
+
+
+def _winners(waterfall: Mapping[str, Any]) -> dict[str, Any]:
+    """Of all exchanges behind a clearing house."""
+    every = waterfall.values()
+    haircuts = [each["winners"]["largest_haircut"] for each in every]
+    steps = [each["loss_by_step_usd"] for each in every]
+    return {
+        "winners_loss_usd": sum(step["deleveraging"] + step["winners"] for step in steps),
+        "largest_haircut": max((cut for cut in haircuts if cut is not None), default=None),
+    }
 
 
 def run_figures(result: RunResult) -> dict[str, float | int | None]:

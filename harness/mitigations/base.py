@@ -69,12 +69,20 @@ class Remedy:
 @cache
 def mitigations() -> Mapping[str, Mitigation]:
     """The built-in remedies by name."""
-    from harness.mitigations import designs, guards, isolation, oracles, parameters
+    from harness.mitigations import (
+        deleveraging,
+        designs,
+        guards,
+        isolation,
+        oracles,
+        parameters,
+    )
 
     every = (
         *oracles.REMEDIES,
         *parameters.REMEDIES,
         *designs.REMEDIES,
+        *deleveraging.REMEDIES,
         *guards.REMEDIES,
         *isolation.REMEDIES,
     )

@@ -293,6 +293,10 @@ class PerpVenue:
             f" ({held.isolated or 'cross'}, {held.sub})" if len(trader.accounts) > 1 else ""
         )
 
+    def is_frozen(self, number: int) -> bool:
+        """Whether an account is in default: it can neither trade nor be paid into."""
+        return bool(self._frozen[number])
+
     def reset(self) -> None:
         """Forgets accounts that a pass has added."""
         self.accounts = list(self._listed)

@@ -18,6 +18,7 @@ from harness.report.exchanges import exchanges
 from harness.report.frame import frame
 from harness.report.outcome import insolvency, prices, story, waves
 from harness.report.participants import liquidators, transactions
+from harness.report.waterfall import waterfall
 
 _SECTIONS = (
     story,
@@ -27,6 +28,7 @@ _SECTIONS = (
     network,
     cascade_tree,
     loss_flow,
+    waterfall,
     health,
     margin_calls,
     exchanges,
@@ -47,6 +49,7 @@ def render(run: Run) -> str:
     made = run.manifest
     absent = [network] if not connected(run) else []
     absent += [exchanges] if not run.exchanges else []
+    absent += [waterfall] if not run.summary.get("waterfall") else []
     shown = [section for section in _SECTIONS if section not in absent]
     return frame(
         run.name,

@@ -6,6 +6,7 @@
 """
 
 from harness.scenario.audit import Audit, Stress
+from harness.scenario.clearing import ClearingHouse, WaterfallKeeper
 from harness.scenario.files import (
     checked,
     dump_scenario,
@@ -125,6 +126,7 @@ __all__ = [
     "Buyer",
     "CappedFeed",
     "CheckedFeed",
+    "ClearingHouse",
     "Clock",
     "ConstantPrice",
     "Correlation",
@@ -190,6 +192,7 @@ __all__ = [
     "Trigger",
     "VaultHedger",
     "Venue",
+    "WaterfallKeeper",
     "Withdrawal",
     "base_units",
     "checked",

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from harness.errors import ScenarioError
 from harness.scenario._check_modules import check_modules
 from harness.scenario._check_perps import check_exchanges
+from harness.scenario.clearing import check_clearing
 from harness.scenario.leavers import (
     LiquidityProvider,
     StalePriceBorrower,
@@ -68,6 +69,7 @@ def check(scenario: Scenario) -> tuple[str, ...]:
     _check_agents(scenario, symbols)
     check_modules(scenario)
     warnings += check_exchanges(scenario)
+    warnings += check_clearing(scenario)
     return tuple(warnings)
 
 

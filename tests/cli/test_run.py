@@ -63,6 +63,7 @@ SUMMARY: dict[str, Any] = {
         "vacuous": None,
     },
     "exchanges": set(),
+    "waterfall": set(),
     "exact": {
         "liquidations.repaid": {"USDC"},
         "liquidations.seized": {"ETH"},
