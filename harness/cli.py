@@ -136,7 +136,9 @@ def build_parser() -> argparse.ArgumentParser:
         "play an attack, step by step; exit code 1 if the protocol does not withstand it",
         "harness attack spot-oracle --set remedied=true",
     )
-    attacking.add_argument("attack", help="a name from `harness list attacks`, or a .py file")
+    attacking.add_argument(
+        "attack", help="a name from `harness list attacks`, or a .py or .toml file"
+    )
     _common(attacking, out="folder for attack.json (default: none is written)")
     auditing = _command(
         commands,

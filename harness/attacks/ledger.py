@@ -213,12 +213,12 @@ class Snapshot:
         holders: Sequence[bytes] = (),
     ) -> Snapshot:
         """accounts: whose tokens and claims are read; holders: whose tokens beside."""
-        made = cls()
+        made = cls(tokens={address: {} for address in (*accounts, *holders)})
         for symbol, token in tokens.items():
             made.supply[symbol] = token.read(engine, "totalSupply")
-            for address in dict.fromkeys((*accounts, *holders)):
+            for address in made.tokens:
                 balance = token.read(engine, "balanceOf", address)
-                made.tokens.setdefault(address, {})[symbol] = balance
+                made.tokens[address][symbol] = balance
         for venue in venues:
             made.claims[venue.name] = dict(zip(accounts, venue.held(engine, accounts), strict=True))
             made.own[venue.name] = venue.own(engine, accounts)

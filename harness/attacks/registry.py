@@ -25,17 +25,21 @@ def attacks() -> Mapping[str, Attack]:
 
 
 def load_attack(name: str, settings: Sequence[str] = ()) -> Attack:
-    """An attack of the library, or the ``ATTACK`` of a Python file.
+    """An attack of the library, the ``ATTACK`` of a Python file, or a TOML file.
 
     Raises ScenarioError if there is none, or a setting cannot be used.
     """
     path = Path(name)
     if path.suffix == ".py":
         attack = _from_file(path)
+    elif path.suffix == ".toml":
+        from harness.attacks.tables import load_table
+
+        attack = load_table(path)
     else:
         known = attacks()
         if name not in known:
-            raise ScenarioError("attack", name, f"a .py file, or {', '.join(known)}")
+            raise ScenarioError("attack", name, f"a .py or .toml file, or {', '.join(known)}")
         attack = known[name]
     return with_settings(attack, settings)
 

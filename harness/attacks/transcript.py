@@ -48,7 +48,7 @@ def markdown_table(pairs: Mapping[str, tuple[AttackResult, AttackResult]]) -> st
         reported = f" (reported: {then.attack.reported})" if then.attack.reported else ""
         lines.append(
             f"| `{name}`: {then.attack.title} | {headline(then)}{reported} "
-            f"| {headline(remedied)}; stopped by {short_error(remedied.guard or 'nothing', 40)} |"
+            f"| {headline(remedied)}; stopped by {_guard(remedied)} |"
         )
     return "\n".join(lines)
 
@@ -59,10 +59,30 @@ def headline(result: AttackResult) -> str:
     loss = sum(result.losses_usd.values())
     insolvency = sum(result.insolvency_usd.values())
     if round(loss):
-        parts.append(f"victims lose {money(loss)}")
+        parts.append(f"victims {'lose' if loss > 0 else 'gain'} {money(abs(loss))}")
     if round(insolvency):
         parts.append(f"insolvency {money(insolvency)}")
+    if result.attack.reported:
+        parts += [f"{label} {value}" for label, value in _measures(result)]
     return ", ".join(parts)
+
+
+def _guard(result: AttackResult) -> str:
+    """The guard's name: of an error without its arguments."""
+    error = re.match(r"(\w+)\(", result.guard or "nothing")
+    return error[1] if error else str(result.guard)
+
+
+def _measures(result: AttackResult) -> Iterator[tuple[str, str]]:
+    """The script's own figures and what they are called."""
+    for name, value in result.measures.items():
+        label = name.removesuffix("_usd").replace("_", " ")
+        if name.endswith("price_usd"):
+            yield label, f"${value:,.4f}"
+        elif name.endswith("_usd"):
+            yield label, money(value)
+        else:
+            yield label, f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:,.6g}"
 
 
 def money(amount: float) -> str:
@@ -121,14 +141,8 @@ def _accounts(result: AttackResult, width: int) -> Iterator[str]:
         yield from _pair(f"insolvency of {name}", insolvency, width)
     if round(result.revaluation_usd, 2):
         yield from _pair("all holdings, revalued", result.revaluation_usd, width)
-    for name, value in result.measures.items():
-        label = name.removesuffix("_usd").replace("_", " ")
-        if name.endswith("price_usd"):
-            yield label.ljust(width - _FIGURE) + f"${value:,.4f}".rjust(_FIGURE)
-        elif name.endswith("_usd"):
-            yield from _pair(label, value, width)
-        else:
-            yield label.ljust(width - _FIGURE) + f"{value:,.6g}".rjust(_FIGURE)
+    for label, text in _measures(result):
+        yield label.ljust(width - _FIGURE) + text.rjust(_FIGURE)
     yield ""
     for note in result.notes:
         yield from textwrap.wrap(f"note: {note}", width)

@@ -1,4 +1,4 @@
-"""A thin spot market that prices a perpetual is bought up, the profit taken out.
+"""The thin spot market that prices a perpetual is bought up.
 
     python scripts/attacks/mark_manipulation.py
 

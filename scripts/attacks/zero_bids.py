@@ -1,4 +1,4 @@
-"""Auctions without a reserve price are won for nothing while others are shut out.
+"""Auctions are won for nothing while other bidders are shut out.
 
     python scripts/attacks/zero_bids.py
 

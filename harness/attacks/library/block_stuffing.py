@@ -43,6 +43,7 @@ def settings(p: Stuffing) -> Sequence[str]:
     bid = f"base_gwei = {base}, follow_bps = 11_000, max_gwei = {p.liquidators_gwei}"
     shock = f"at_s = {FALL_S}, factor = {1 - p.fall_bps / 10_000}, ramp_s = {p.ramp_s}"
     return (
+        "clock.blocks=60",
         f"asset.ETH.price.shock=[{{ {shock} }}]",
         "expect=liquidations",
         f"agent.keeper.bid={{ {bid} }}",

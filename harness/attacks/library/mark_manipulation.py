@@ -104,7 +104,7 @@ def _back(stage: Stage, p: Mango) -> float:
 
 ATTACK = Attack(
     name="mark-manipulation",
-    title="a thin spot market that prices a perpetual is bought up, the profit taken out",
+    title="the thin spot market that prices a perpetual is bought up",
     sources=("Mango Markets, 11 October 2022",),
     play=play,
     parameters=Mango(),

@@ -173,7 +173,7 @@ class _DutchSteps:
 
 ATTACK = Attack(
     name="zero-bids",
-    title="auctions without a reserve price are won for nothing while others are shut out",
+    title="auctions are won for nothing while other bidders are shut out",
     sources=("Maker, 12-13 March 2020 (Black Thursday)",),
     play=play,
     parameters=Thursday(),
