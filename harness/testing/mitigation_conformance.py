@@ -17,7 +17,7 @@ class MitigationConformance:
     """The rules of a remedy: a change of data that leaves its argument alone and can be run."""
 
     #: Scenarios the remedy is applied to.
-    scenarios: tuple[str, ...] = ("black-thursday", "calm")
+    scenarios: tuple[str, ...] = ("black-thursday", "calm", "stuck-feed")
 
     def make(self) -> Mitigation:
         """The remedy under test."""

@@ -17,6 +17,9 @@ from harness.agents import (
     Context,
     GovernorAgent,
     GuardianAgent,
+    LiquidityProviderAgent,
+    StalePriceBorrowerAgent,
+    SupplierAgent,
     liquidators,
 )
 from harness.agents.base import OrderMaker
@@ -30,9 +33,14 @@ from harness.scenario import (
     Governor,
     Guardian,
     Liquidator,
+    LiquidityProvider,
     Outages,
     Pool,
     Response,
+    StalePriceBorrower,
+    StuckFeed,
+    Supplier,
+    Withdrawal,
 )
 from harness.testing.agent_conformance import SEED, AgentConformance
 from harness.testing.ordering_conformance import OrderingConformance
@@ -141,6 +149,67 @@ class TestGovernor(Lively):
     def make_agent(self, scenario):
         (spec,) = scenario.agents_of(Governor)
         return lambda context: GovernorAgent(spec, context)
+
+
+@pytest.fixture(scope="module")
+def leaving(small):
+    """A fall in which suppliers run, liquidity leaves and a stale price is taken, in blocks that do
+    not hold everybody."""
+    fall = Withdrawal("ETH", fall_bps=500, chance_bps=6000, common_bps=5000)
+    escalating = Bid(base_gwei=10, escalation_bps=1000)
+    return small.scenario(
+        blocks=14,
+        seconds=60,
+        prices=((0, 1000.0), (2, 900.0), (5, 500.0)),
+        positions=[(2.0 + i, (2.0 + i) * 700) for i in range(4)],
+        debt={"supplied": 1_000.0},
+        external={"depth_2pct_usd": 1e6, "half_life_s": 600},
+        feed=StuckFeed("told", 880.0, within=(("told", small.feed()),)),
+        agents=(
+            Supplier(
+                "runner", "market", "USDX", 5_000.0, 4, utilisation_bps=5_000, withdrawal=fall
+            ),
+            LiquidityProvider("provider", "pool", 5_000, fall, count=3, bid=escalating),
+            StalePriceBorrower("taker", "market", "ETH", "USDX", 3_000.0, count=2),
+            small.liquidator(),
+        ),
+        space={"gas_limit": 700_000, "background_bid_gwei": ((0, 5), (300, 9))},
+    )
+
+
+class Leaving(AgentConformance):
+    __test__ = False
+
+    @pytest.fixture
+    def scenario(self, leaving):
+        return leaving
+
+
+class TestSupplier(Leaving):
+    __test__ = True
+
+    @pytest.fixture
+    def make_agent(self, scenario):
+        (spec,) = scenario.agents_of(Supplier)
+        return lambda context: SupplierAgent(spec, 1, context)
+
+
+class TestLiquidityProvider(Leaving):
+    __test__ = True
+
+    @pytest.fixture
+    def make_agent(self, scenario):
+        (spec,) = scenario.agents_of(LiquidityProvider)
+        return lambda context: LiquidityProviderAgent(spec, 2, context)
+
+
+class TestStalePriceBorrower(Leaving):
+    __test__ = True
+
+    @pytest.fixture
+    def make_agent(self, scenario):
+        (spec,) = scenario.agents_of(StalePriceBorrower)
+        return lambda context: StalePriceBorrowerAgent(spec, 0, context)
 
 
 # --- what the kits must refuse -----------------------------------------------------------------

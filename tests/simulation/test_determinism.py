@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.engine import open_engine
-from harness.scenario import Bid, Outages, PoolSpotFeed, Response
+from harness.scenario import Bid, BoundedFeed, Outages, PoolSpotFeed, PoolTwapFeed, Response
 
 
 def busy(small, *, blocks: int, positions: int, ordering: str = "fee-auction"):
@@ -188,3 +188,35 @@ def test_a_node_agrees(small, tiny, expected) -> None:
     assert result.run.digest == expected.run.digest
     assert result.twin.digest == expected.twin.digest
     assert comparable(result) == comparable(expected)
+
+
+@pytest.mark.slow
+def test_a_node_agrees_on_composed_feeds(small) -> None:
+    """Its set-up lets time pass, as no other does."""
+    nodes = _conformance()
+    binary = nodes.find_anvil()
+    if binary is None:
+        pytest.skip(nodes.HOW_TO_GET_IT)
+    within = (
+        ("average", PoolTwapFeed("pool", window_s=60, granularity=3)),
+        ("report", small.feed()),
+    )
+    scenario = small.scenario(
+        blocks=6,
+        prices=((0, 1000.0), (1, 960.0)),
+        positions=((1.0, 790.0),),
+        feed=BoundedFeed("average", "report", 300, within=within),
+        pool_base=100.0,
+        agents=(small.arbitrageur(), small.liquidator()),
+    )
+    expected = small.run(scenario, 1)
+    anvil = nodes.Anvil(binary, *nodes.ANVIL_FLAGS)
+    try:
+        engine = open_engine(f"rpc:{anvil.url}")
+        result = small.run(scenario, 1, engine)
+        engine.close()
+    finally:
+        anvil.stop()
+    assert result.run.digest == expected.run.digest
+    assert result.twin.digest == expected.twin.digest
+    assert result.run.liquidations
