@@ -17,6 +17,7 @@ from harness.trace import (
     LossRow,
     Trace,
 )
+from harness.traders import account_word
 from harness.view import View
 from harness.world import World
 
@@ -52,9 +53,12 @@ class ExchangeRecorder:
         self._last = dict.fromkeys(world.exchanges, 0)
         #: the same after each block
         self._last_after: list[dict[str, int]] = []
+        #: rows of the block at hand, with who was rewarded, and what that account had before
+        self._rewarded: list[tuple[LiquidationRow, int, int]] = []
 
     def done(self) -> None:
         """Ends a block."""
+        self._rewarded.clear()
         self._last_after.append(dict(self._last))
 
     def event(
@@ -139,6 +143,10 @@ class ExchangeRecorder:
             taken_usd=taken * usd // handle.unit,
             kind=kind,
         )
+        caller = account_word(fields["keeper" if name == "Takeover" else "liquidator"])
+        paid = handle.number_of.get(caller, -1)
+        had = handle.cash(paid) if paid >= 0 else 0
+        self._rewarded.append((row, paid, had))
         self._trace.liquidations.append(row)
         self._last[venue] = len(self._trace.liquidations)
         self._books.exchange_liquidated(row, fields["equityBefore"], maintenance)
@@ -193,8 +201,21 @@ class ExchangeRecorder:
             thresholds_bps=tuple(market.margin_scale_bps for market in state.states),
         )
 
+    def _pay_keepers(self, name: str) -> None:
+        """What a caller's account gained in a block beyond the rewards that events tell is what the
+        fund paid for its takeovers; it is the proceeds of the first of them."""
+        gains: dict[int, int] = {}
+        for row, caller, had in self._rewarded:
+            if row.venue == name and caller >= 0:
+                before = self._world.exchanges[name].cash(caller) - had
+                gains[caller] = gains.get(caller, before) - (row.proceeds - row.repaid)
+        for row, caller, _ in self._rewarded:
+            if row.venue == name and row.kind == "takeover" and gains.get(caller, 0) > 0:
+                row.proceeds += gains.pop(caller)
+
     def block(self, name: str) -> ExchangeBlock:
         """An exchange's state after a block."""
+        self._pay_keepers(name)
         state = self._view.exchanges[name]
         external = [self._view.external_wad(symbol) for symbol in state.venue.symbols()]
         market, liquidation, oracle = state.shortfalls(external)

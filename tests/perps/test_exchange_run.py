@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from harness.accounts import account
 from harness.contracts import Contract
 from harness.metrics.losses import losses
 from harness.setup import Setup
+from harness.traders import account_word
 
 WAD = 10**18
 
@@ -73,6 +75,20 @@ def test_calls_are_those_of_the_chain(fallen) -> None:
     assert figures["count"] == len(called)
     assert figures["met"] + figures["reduced"] + figures["ignored"] == figures["count"]
     assert figures["restored"] + figures["taken_over"] + figures["open"] == figures["count"]
+
+
+def test_liquidators_are_credited_what_their_rows_say(fallen) -> None:
+    """To the wei, takeovers included, whose pay no event tells."""
+    venue = fallen.world.exchanges["perps"]
+    before, after = fallen.run.exchange_opening["perps"], fallen.run.exchange_closing["perps"]
+    for index in range(2):
+        number = after.accounts.index(account_word(account("liquidator", index).address))
+        gained = venue.named(after.row(number)).get(("cash", "USDC"), 0) - venue.named(
+            before.row(number)
+        ).get(("cash", "USDC"), 0)
+        rows = [r for r in fallen.run.liquidations if r.liquidator == f"liquidator-{index}"]
+        assert gained == sum(row.proceeds - row.repaid for row in rows)
+    assert any(row.proceeds > row.repaid for row in fallen.run.liquidations if row.kind)
 
 
 def test_without_spot_legs_nothing_is_amplified(play) -> None:
