@@ -19,6 +19,9 @@ from harness.view import VenueState, View
 #: Prefix of a holder agent's name; the rest is the venue whose calls it answers.
 HOLDERS = "holders-"
 
+#: The action of taking collateral out of another venue.
+MOVE = "move_collateral"
+
 #: Declared gas of a withdrawal from a market that checks the account afterwards: the most that one
 #: used on py-evm, rounded up; ``tests/contagion/test_holders.py`` measures it again.
 WITHDRAW_GAS = 190_000
@@ -91,7 +94,7 @@ class HolderAgent:
             source = view.venues[other].venue
             call = source.withdraw_call(symbol, min(amount, needed), owner)
             key = str(number)
-            return maker.order(view, "withdraw", key, source.market.address, call, WITHDRAW_GAS)
+            return maker.order(view, MOVE, key, source.market.address, call, WITHDRAW_GAS)
         return None
 
     def _free(self, view: View, owner: bytes, symbol: str) -> Iterator[tuple[str, int]]:

@@ -8,10 +8,6 @@ from harness.orders import Order
 from harness.scenario import BPS, Lender
 from harness.view import View
 
-#: Declared gas of a withdrawal by who owes nothing: the most that one used on py-evm, rounded up;
-#: ``tests/contagion/test_lenders.py`` measures it again.
-LEAVE_GAS = 110_000
-
 
 class LenderAgent:
     """One lender in one market: it watches all markets it lends to, as one depositor would."""
@@ -49,7 +45,7 @@ class LenderAgent:
             return []
         call = state.venue.withdraw_call(self._spec.asset, amount, self._owner)
         to = state.venue.market.address
-        return [self._maker.order(view, "withdraw", "", to, call, LEAVE_GAS)]
+        return [self._maker.order(view, "withdraw", "", to, call)]
 
     def _trouble(self, view: View, venue: str) -> bool:
         """Whether a market shows a deficit, or is lent out, beyond what the lender accepts."""

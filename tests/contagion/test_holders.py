@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.agents.holder import HOLDERS, WITHDRAW_GAS
+from harness.agents.holder import HOLDERS, MOVE, WITHDRAW_GAS
 from harness.cuts import UNCUT, Link
 from harness.engine import open_engine
 from harness.errors import ScenarioError
@@ -39,7 +39,7 @@ def test_a_call_is_met_with_collateral_from_the_other_market(several):
     sent = [
         (row.action, row.status) for row in result.run.transactions if row.agent == f"{HOLDERS}left"
     ]
-    assert ("withdraw", "succeeded") in sent
+    assert (MOVE, "succeeded") in sent
     assert ("top_up", "succeeded") in sent
     assert result.summary["margin_calls"]["met"] > 0
     before, after = (
@@ -47,7 +47,7 @@ def test_a_call_is_met_with_collateral_from_the_other_market(several):
         for census in (result.run.opening, result.run.closing)
     )
     assert after < before
-    moved = sum(r.action == "withdraw" and r.status == "succeeded" for r in result.run.transactions)
+    moved = sum(r.action == MOVE and r.status == "succeeded" for r in result.run.transactions)
     assert moved >= 4
 
 

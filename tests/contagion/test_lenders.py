@@ -6,11 +6,11 @@ import dataclasses
 
 import pytest
 
-from harness.agents.lender import LEAVE_GAS
 from harness.cuts import UNCUT, Link
 from harness.engine import open_engine
 from harness.experiments.contagion import contagion
 from harness.metrics.losses import losses
+from harness.orders import DECLARED_GAS
 from harness.run import Stage, run
 from harness.scenario import Lender
 
@@ -100,4 +100,4 @@ def test_declared_gas_covers_leaving(several):
     finally:
         engine.close()
     assert used
-    assert max(used) <= LEAVE_GAS <= max(used) + 40_000
+    assert max(used) <= DECLARED_GAS["withdraw"]
