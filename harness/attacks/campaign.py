@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.agents.base import Agent, Context
-from harness.attacks.ledger import PooledClaims, Snapshot, Valuer
+from harness.attacks.ledger import IsolatedClaims, PooledClaims, Snapshot, Valuer
+from harness.attacks.perps import PerpClaims
 from harness.attacks.player import AttackResult, Performance, advance, as_usd
 from harness.attacks.script import Attack
 from harness.attacks.stage import Lending, Sent, Stage, check_prepared
@@ -20,6 +21,7 @@ from harness.builder import FeeAuction
 from harness.engine.base import Block, Engine, Receipt
 from harness.engine.digest import DigestChain
 from harness.orders import Order
+from harness.protocols.isolated_lending import IsolatedLendingVenue
 from harness.run import set_up
 from harness.scenario import PRICE_UNIT, Scenario, load_scenario
 from harness.setup import require_success
@@ -209,7 +211,13 @@ def _stage(engine: Engine, scenario: Scenario, world: World) -> Stage:
     for name, venue in world.venues.items():
         tokens = {symbol: world.tokens[symbol] for symbol in venue.assets}
         stage.markets[name] = Lending(name, venue.market, tokens)
-        stage.venues.append(PooledClaims(name, venue.market, tokens))
+        if isinstance(venue, IsolatedLendingVenue):
+            collateral, debt = venue.assets
+            stage.venues.append(IsolatedClaims(name, venue.market, collateral, debt))
+        else:
+            stage.venues.append(PooledClaims(name, venue.market, tokens))
+    for name, held in world.exchanges.items():
+        stage.venues.append(PerpClaims(name, held.exchange, held.settlement))
     stage.count_fees()
     return stage
 

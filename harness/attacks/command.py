@@ -31,6 +31,8 @@ def run_attack(
 def failures(result: AttackResult) -> list[str]:
     """What did not hold, each in a few words."""
     failed = [f"{each.check} (${each.found_usd:,.0f})" for each in result.checks if not each.holds]
+    if result.vacuous:
+        failed.append("nothing was attacked: no transaction was executed")
     if not result.named_guard:
         failed.append(f"stopped by {result.attack.stopped_by} ({result.guard or 'nothing'})")
     return failed + [f"{name}: {text}" for name, text in result.books.items() if text is not None]

@@ -11,6 +11,7 @@ from harness.attacks.ledger import Holdings, VaultShares
 from harness.attacks.stage import Actor, Stage
 from harness.contracts import Contract
 from harness.engine.base import Engine
+from harness.errors import Reverted
 from harness.scenario import base_units
 from harness.world import ADMIN
 
@@ -37,11 +38,15 @@ class PerpClaims:
 
     def held(self, engine: Engine, accounts: Sequence[bytes]) -> list[Holdings]:
         """See `Claims.held`: of each address's cross-margined account 0; the exchange's own is the
-        insurance fund."""
-        return [
-            {self.settlement: self.exchange.read(engine, "valuation", who + bytes(12))[0]}
-            for who in accounts
-        ]
+        insurance fund. What cannot be priced while a feed is refused counts nothing."""
+        found: list[Holdings] = []
+        for who in accounts:
+            try:
+                equity = self.exchange.read(engine, "valuation", who + bytes(12))[0]
+            except Reverted:
+                equity = 0
+            found.append({self.settlement: equity})
+        return found
 
     def own(self, engine: Engine, accounts: Sequence[bytes]) -> Holdings:
         """See `Claims.own`."""
@@ -52,7 +57,11 @@ class PerpClaims:
     def written_off(self, engine: Engine) -> Holdings:
         """See `Claims.written_off`."""
         deficit = self.exchange.read(engine, "books")[4]
-        return {self.settlement: deficit + max(0, -self.exchange.read(engine, "vaultEquity"))}
+        try:
+            equity = self.exchange.read(engine, "vaultEquity")
+        except Reverted:
+            equity = 0
+        return {self.settlement: deficit + max(0, -equity)}
 
 
 @dataclass(frozen=True)

@@ -123,10 +123,16 @@ class AttackResult:
         return not self.remedied or (self.guard or "").startswith(self.attack.stopped_by)
 
     @property
+    def vacuous(self) -> bool:
+        """Whether nothing of the attackers' was executed."""
+        return not any(step.role == "attacker" for step in self.steps)
+
+    @property
     def withstood(self) -> bool:
         """Whether the protocol kept its promises, its books balance, and the named guard worked."""
         sound = all(problem is None for problem in self.books.values())
-        return sound and self.named_guard and all(outcome.holds for outcome in self.checks)
+        sound = sound and self.named_guard and not self.vacuous
+        return sound and all(outcome.holds for outcome in self.checks)
 
     def as_json(self) -> dict[str, Any]:
         """The object that ``harness attack --json`` prints."""

@@ -180,7 +180,7 @@ def assert_unprofitable(result: AttackResult, within_usd: float = 0) -> None:
                 lines.append(f"  first: block {step.block}, {step.actor}: {step.label}")
                 break
         raise AssertionError("\n".join([*lines, repeat]))
-    if not any(step.role == "attacker" for step in result.steps):
+    if result.vacuous:
         raise VacuousRun(f"nobody attacked, so that nothing is proved ({repeat.strip()})")
     if not result.named_guard:
         stopped = result.guard or "nothing"

@@ -49,7 +49,10 @@ def test_py_evm_gives_the_digests_of_revm(play: Play, name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_engine_gives_the_same_digest(play: Play, name: str) -> None:
     engines = [engine for engine in ENGINES if ":" not in engine and engine != "rpc"]
-    for remedied in (False, True):
+    settings = [False, True]
+    if attacks()[name].scenario:  # two passes of a scenario: a minute on py-evm, and one is enough
+        engines, settings = ["revm", "py-evm"], [False]
+    for remedied in settings:
         results = [play(name, remedied, engine) for engine in engines]
         assert len({result.digest for result in results}) == 1
         assert len({result.guard for result in results}) == 1
