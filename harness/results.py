@@ -74,7 +74,7 @@ _TABLES = (
     "losses",
     "final_reads",
 )
-_ASKED_FOR = ("contagion", "waterfall", "haircuts")
+_ASKED_FOR = ("contagion", "waterfall", "haircuts", "sales")
 _WRITTEN = {MANIFEST, SUMMARY, SCENARIO, *(f"{name}.parquet" for name in (*_TABLES, *_ASKED_FOR))}
 _UNFINISHED = {"manifest.tmp", "summary.tmp"}
 REPORT = "report.html"
@@ -344,6 +344,8 @@ def _tables(result: RunResult) -> dict[str, pa.Table]:
         found["contagion"] = _contagion(result.contagion)
     if result.world.clearing:
         found |= {"waterfall": _waterfall(result.run), "haircuts": _haircuts(result)}
+    if any(venue.module is not None for venue in result.world.venues.values()):
+        found["sales"] = _sales(result)
     return found
 
 
@@ -546,8 +548,28 @@ def _liquidations(result: RunResult) -> pa.Table:
         "seized_usd",
         "health_factor",
         "proceeds",
+        "taken_usd",
+        "relieved_usd",
+        "reward_usd",
+        "depositors_usd",
+        "borrowers_usd",
     ):
         columns.put(name, [getattr(row, name) for _, row in rows], "big")
+    return columns.table()
+
+
+def _sales(result: RunResult) -> pa.Table:
+    """Sales by liquidation modules; ``liquidation`` counts the liquidations of a pass from 1."""
+    rows = [("run", sale) for sale in result.run.sales]
+    rows += [("twin", sale) for sale in result.twin.sales]
+    columns = _Columns()
+    columns.put("pass", [name for name, _ in rows], "text")
+    columns.put("buyer", [sale.buyer for _, sale in rows], "text")
+    columns.put("liquidation", [sale.liquidation + 1 for _, sale in rows], "int64")
+    for name in ("block", "place", "trade", "by_depositor"):
+        columns.put(name, [int(getattr(sale, name)) for _, sale in rows], "int64")
+    for name in ("paid", "bought", "paid_usd", "bought_usd", "proceeds"):
+        columns.put(name, [getattr(sale, name) for _, sale in rows], "big")
     return columns.table()
 
 

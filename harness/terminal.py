@@ -150,6 +150,12 @@ def _figures(result: RunResult, width: int) -> Iterator[str]:
             yield _row(width, f"deficit of {_short(name)}, last prices", deficit)
             yield _row(width, "  its reserves cover", money(venue["carried_by_reserves_usd"]))
             yield _row(width, "  its suppliers bear", money(venue["carried_by_suppliers_usd"]))
+        for key, label in (
+            ("carried_by_depositors_usd", "depositors of {} lost (-: gained)"),
+            ("carried_by_borrowers_usd", "  spread over its borrowers (-: gained)"),
+        ):
+            if key in venue:
+                yield _row(width, label.format(_short(name)), money(venue[key]))
     yield _row(width, "liquidators' profit", money(liquidated["liquidator_profit_usd"]))
     if liquidated["count"]:
         yield from _wrapped("without: forced sales filled at the current price, moving none", width)

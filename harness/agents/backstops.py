@@ -143,10 +143,10 @@ class PoolTrigger(Participant):
             if not claims or not words[debt] & NO_CAP or not self._may_send(key):
                 continue
             reward = view.usd_wad(design.collateral, claims * design.keeper_share_bps // BPS)
-            if reward < self._floor + self._fee_usd(view, "absorb", key):
+            if reward < self._floor + self._fee_usd(view, "offset", key):
                 continue
             data = contract.encode("liquidate", venue.venue.accounts[quote.account])
-            orders.append(self._order(view, "absorb", key, contract.address, data))
+            orders.append(self._order(view, "offset", key, contract.address, data))
         return orders
 
 

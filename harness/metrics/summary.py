@@ -16,8 +16,21 @@ from harness.world import World
 
 WAD = 10**18
 
-LIQUIDATING = frozenset({"liquidate", "liquidate_perp", "seize"})
-"""Actions of liquidators."""
+#: What those do who liquidate: they pay its fees and have its profit.
+LIQUIDATING = frozenset(
+    {
+        "liquidate",
+        "auction",
+        "reset",
+        "buy",
+        "bid",
+        "settle",
+        "sell",
+        "absorb",
+        "settle_reserves",
+        "offset",
+    }
+)
 
 
 def usd(amount_wad: int) -> float:
@@ -64,10 +77,6 @@ def prices(run: Trace, twin: Trace) -> dict[str, dict[str, float]]:
             "exogenous_high": max(undisturbed) / PRICE_UNIT,
         }
     return figures
-
-
-#: What those do who liquidate: they pay its fees and have its profit.
-LIQUIDATING = frozenset({"liquidate", "auction", "reset", "buy", "bid", "settle", "sell", "absorb"})
 
 
 def liquidator_profit(run: Trace, world: World, scenario: Scenario) -> int:

@@ -64,6 +64,23 @@ def cascade_edges(trace: Trace) -> list[Edge]:
                     wave=row.wave,
                 )
             )
+    for sale in trace.sales:
+        row = trace.liquidations[sale.liquidation]
+        if sale.trade:
+            edges.append(
+                Edge(
+                    "liquidation-sale",
+                    f"L{sale.liquidation + 1}",
+                    f"T{sale.trade}",
+                    sale.block,
+                    row.venue,
+                    row.account,
+                    row.collateral,
+                    sale.bought,
+                    usd=sale.bought_usd,
+                    wave=row.wave,
+                )
+            )
     for trade in trace.trades:
         edges.append(
             Edge(
