@@ -416,6 +416,7 @@ class Recorder:
             self.trace.calls[name] = [*calls.past, *calls.open.values()]
         self.trace.invariants = dict(self._books.holds)
         self.trace.violations = list(self._books.violations)
+        self._clearing.judge()
         self.trace.digest = digest
         return self.trace
 

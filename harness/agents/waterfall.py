@@ -16,7 +16,7 @@ from harness.view import View
 class PieceGas:
     """Gas that a call declares: for itself, and for each report or account in it.
 
-    The most that one used on py-evm, rounded up: ``tests/waterfall/test_waterfall_gas.py``.
+    No call used more on py-evm: ``tests/waterfall/test_waterfall_run.py`` measures it.
     """
 
     base: int
@@ -27,11 +27,11 @@ class PieceGas:
         return self.base + self.each * count
 
 
-OPEN_GAS = PieceGas(1_000_000, 1_500_000)
-LIST_GAS = PieceGas(300_000, 350_000)
-DELEVERAGE_GAS = PieceGas(300_000, 1_000_000)
-FINISH_GAS = PieceGas(500_000, 900_000)
-ALLOCATE_GAS = 900_000
+OPEN_GAS = PieceGas(2_000_000, 400_000)
+LIST_GAS = PieceGas(100_000, 160_000)
+DELEVERAGE_GAS = PieceGas(300_000, 250_000)
+FINISH_GAS = PieceGas(300_000, 300_000)
+ALLOCATE_GAS = 500_000
 
 #: What a keeper's order about the round is about: there is never more than one.
 ROUND = "round"

@@ -31,13 +31,23 @@ EVENTS = (
 Mint = Callable[[str, bytes, int], None]
 Approve = Callable[[str, bytes, Contract], None]
 
-_POLICIES: Mapping[str, tuple[str, bool | None]] = {
-    "hyperliquid-queue": ("HyperliquidQueue", None),
-    "bitmex-queue": ("BitmexQueue", None),
-    "bankruptcy-price": ("BankruptcyPrice", None),
-    "pro-rata": ("ProRata", False),
-    "pro-rata-notional": ("ProRata", True),
+
+class PolicyKind(NamedTuple):
+    """A deleveraging policy: its contract, what is constructed with, and how winners pay."""
+
+    contract: str
+    by_notional: bool | None = None
+    by_price: bool = False
+
+
+POLICIES: Mapping[str, PolicyKind] = {
+    "hyperliquid-queue": PolicyKind("HyperliquidQueue"),
+    "bitmex-queue": PolicyKind("BitmexQueue"),
+    "bankruptcy-price": PolicyKind("BankruptcyPrice", by_price=True),
+    "pro-rata": PolicyKind("ProRata", by_notional=False),
+    "pro-rata-notional": PolicyKind("ProRata", by_notional=True),
 }
+"""By the names that scenarios give them."""
 
 
 class RoundState(NamedTuple):
@@ -175,8 +185,10 @@ def deploy_clearing(
 
 
 def _deploy_policy(setup: Setup, name: str, cap_bps: int) -> Contract:
-    kind, by_notional = _POLICIES[name]
-    return setup.deploy(kind) if by_notional is None else setup.deploy(kind, by_notional, cap_bps)
+    kind = POLICIES[name]
+    if kind.by_notional is None:
+        return setup.deploy(kind.contract)
+    return setup.deploy(kind.contract, kind.by_notional, cap_bps)
 
 
 def _members(spec: ClearingHouse, exchanges: Mapping[str, PerpVenue]) -> list[tuple[bytes, str]]:
@@ -189,4 +201,4 @@ def _members(spec: ClearingHouse, exchanges: Mapping[str, PerpVenue]) -> list[tu
     return list(found.items())[:MAX_MEMBERS]
 
 
-__all__ = ["EVENTS", "ClearingVenue", "Place", "RoundState", "deploy_clearing"]
+__all__ = ["EVENTS", "POLICIES", "ClearingVenue", "Place", "RoundState", "deploy_clearing"]

@@ -1,0 +1,197 @@
+"""The default waterfall in a run: who paid adds up, keepers fit into blocks, each policy works."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import cli
+from harness.agents.waterfall import DELEVERAGE_GAS, FINISH_GAS, LIST_GAS, OPEN_GAS
+from harness.cuts import UNCUT
+from harness.engine import open_engine
+from harness.errors import ScenarioError
+from harness.metrics.waterfall import by_rank, haircuts, loss_by_step, losses_taken
+from harness.mitigations import remedied
+from harness.run import RunResult, Stage, run
+from harness.scenario import load_scenario
+from harness.testing.recording_engine import RecordingEngine
+
+SMALL = [
+    "clock.start=2025-10-10T21:14:00Z",
+    "clock.blocks=45",
+    "population.majors-longs.count=2",
+    "population.majors-longs.margin_usd=200000",
+    "population.majors-shorts.count=2",
+    "population.majors-shorts.margin_usd=400000",
+    "population.majors-makers.count=1",
+    "population.alts-longs.count=24",
+    "population.alts-longs.margin_usd=2000000",
+    "population.alts-shorts.count=24",
+    "population.alts-shorts.margin_usd=6000000",
+    "population.alts-makers.count=2",
+    "population.alts-makers.margin_usd=200000",
+    "venue.alts.vault=800000",
+    "venue.alts.vault_floor=760000",
+    "venue.alts.insurance=20000",
+    "venue.house.contribution=5000",
+    "venue.house.stake=10000",
+    "venue.house.margin=2000",
+    "venue.house.pledged=5000",
+]
+SEED = 0
+
+
+@pytest.fixture(scope="module")
+def fallen() -> RunResult:
+    """The alts of 10 October, a fiftieth of them, from 21:14 on."""
+    return run(load_scenario("adl-october", SMALL), SEED)
+
+
+def test_who_paid_adds_up_to_what_the_exchange_booked_to_the_wei(fallen: RunResult) -> None:
+    booked = sum(
+        row.amount for row in fallen.run.losses if row.venue == "alts" and row.by == "nobody"
+    )
+    steps = loss_by_step(fallen.run, "alts")
+    losses, residuals = losses_taken(fallen.run, "alts")
+    assert booked > 0
+    assert sum(steps.values()) == booked
+    assert losses + residuals <= booked  # what is reported and not taken yet is booked, too
+    for step in ("insurance", "stake", "default_fund", "assessment", "deleveraging"):
+        assert steps[step] > 0, step
+    assert fallen.summary["checks"]["invariants"]["CLR-5"]
+
+
+def test_no_winner_pays_more_than_its_profit(fallen: RunResult) -> None:
+    cut = haircuts(fallen.run, "alts")
+    assert any(each.paid for each in cut)
+    assert all(each.paid <= each.wealth for each in cut)
+    assert sum(map(len, by_rank(fallen.run, "alts"))) == len(cut)
+
+
+def test_haircuts_are_the_deleveraging_step(fallen: RunResult) -> None:
+    cut = sum(each.paid for each in haircuts(fallen.run, "alts"))
+    assert cut == loss_by_step(fallen.run, "alts")["deleveraging"]
+
+
+def test_keepers_make_one_call_a_block_and_none_reverts(fallen: RunResult) -> None:
+    calls = [t for t in fallen.run.transactions if t.agent == "alts-keeper" and t.place >= 0]
+    assert {t.action for t in calls} >= {
+        "waterfall_open",
+        "waterfall_list",
+        "waterfall_deleverage",
+        "waterfall_finish",
+    }
+    assert {t.status for t in calls} == {"succeeded"}
+    blocks = [t.block for t in calls if t.action.startswith("waterfall")]
+    assert len(blocks) == len(set(blocks))
+    limit = fallen.scenario.block_space.gas_limit
+    used: defaultdict[int, int] = defaultdict(int)
+    for sent in fallen.run.transactions:
+        if sent.place >= 0:
+            used[sent.block] += sent.gas
+    assert max(used.values()) <= limit
+
+
+def test_the_summary_says_how_long_it_took_and_what_insurance_was_needed(
+    fallen: RunResult,
+) -> None:
+    figures = fallen.summary["waterfall"]["alts"]
+    assert fallen.summary["solvency"]["adl_usd"] > 0
+    times = figures["time_to_close"]
+    assert times["closed"] + times["open"] <= figures["reported"]
+    assert 0 < times["median_blocks"] <= times["longest_blocks"]
+    insurance = figures["insurance"]
+    assert insurance["needed_usd"] == pytest.approx(
+        sum(figures["loss_by_step_usd"].values()) - figures["loss_by_step_usd"]["margin"]
+    )
+    assert insurance["var_rule_usd"] > 0
+    assert fallen.summary["waterfall"]["majors"]["reported"] == 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["adl-bitmex", "adl-bankruptcy", "adl-pro-rata", "adl-pro-rata-notional+adl-all-winners"],
+)
+def test_each_policy_is_a_remedy_that_keeps_the_books(name: str) -> None:
+    result = run(remedied(load_scenario("adl-october", SMALL), name), SEED)
+    checks = result.summary["checks"]["invariants"]
+    assert all(checks.values()), result.summary["warnings"]
+    assert checks["CLR-2"]
+    assert checks["CLR-5"]
+    assert result.summary["waterfall"]["alts"]["winners"]["paid"] > 0
+
+
+def test_pro_rata_asks_more_winners_for_less(fallen: RunResult) -> None:
+    spread = run(remedied(load_scenario("adl-october", SMALL), "adl-pro-rata"), SEED)
+    queue, shared = (each.summary["waterfall"]["alts"]["winners"] for each in (fallen, spread))
+    assert shared["paid"] > queue["paid"]
+    assert shared["largest_haircut"] < queue["largest_haircut"]
+
+
+def test_the_run_directory_has_payments_and_haircuts_and_the_page_shows_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import pyarrow.parquet as pq
+
+    folder = tmp_path / "run"
+    sets = [word for change in SMALL for word in ("--set", change)]
+    assert cli.main(["run", "adl-october", *sets, "--out", str(folder), "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    paid = pq.read_table(folder / "waterfall.parquet").to_pydict()
+    total = sum(int(amount) for amount in paid["amount"])
+    assert total / 10**6 == pytest.approx(
+        sum(summary["waterfall"]["alts"]["loss_by_step_usd"].values()), rel=1e-6
+    )
+    cut = pq.read_table(folder / "haircuts.parquet").to_pydict()
+    assert set(cut) == {"venue", "round", "place", "account", "wealth", "paid", "closed"}
+    assert cli.main(["report", str(folder)]) == 0
+    page = (folder / "report.html").read_text("utf-8")
+    assert 'id="waterfall"' in page
+    assert "Haircuts by rank" in page
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ('venue.house.venues=["majors","alts","spot"]', "venues[2]"),
+        ('venue.house.venues=["alts","alts"]', "venues[1]"),
+        ('venue.house.member_populations=["nobody"]', "member_populations[0]"),
+        ("venue.house.contribution=0", "contribution"),
+        ("venue.house.policy=fifo", "policy"),
+        ("agent.alts-keeper.venue=spot", "venue"),
+    ],
+)
+def test_bad_input_names_the_field(change: str, field: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario("adl-october", [change])
+    assert field in str(caught.value)
+
+
+@pytest.mark.slow
+def test_every_call_uses_at_most_the_gas_it_declares() -> None:
+    scenario = load_scenario("adl-october", SMALL)
+    engine = RecordingEngine(open_engine("py-evm"))
+    stage = Stage(scenario, SEED, engine)
+    house = stage.world.clearing["house"].house
+    stage.play(UNCUT, keep=True)
+    declared = {"open": OPEN_GAS, "list": LIST_GAS, "deleverage": DELEVERAGE_GAS}
+    declared["finish"] = FINISH_GAS
+    selectors = {
+        house.encode(name, bytes(20), [] if name == "list" else 1)[:4]: name for name in declared
+    }
+    seen: dict[str, Any] = defaultdict(list)
+    for block, receipts in engine.history:
+        for sent, receipt in zip(block.transactions, receipts, strict=True):
+            name = selectors.get(sent.data[:4]) if sent.to == house.address else None
+            if name is not None:
+                at = 68 if name == "list" else 36
+                count = int.from_bytes(sent.data[at : at + 32], "big")
+                assert receipt.gas_used is not None
+                assert receipt.gas_used <= declared[name].of(count), (name, count)
+                seen[name].append(receipt.gas_used)
+    print(dict(seen))
+    assert set(seen) == set(declared)
