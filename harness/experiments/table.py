@@ -23,7 +23,7 @@ LABELS = {
 }
 
 #: Figures left out where nothing has them: no exchange was deleveraged.
-_IF_ANY = ("winners_loss_usd", "largest_haircut")
+IF_ANY = ("winners_loss_usd", "largest_haircut")
 
 
 def number(value: float, figure: str, *, sign: bool = False) -> str:
@@ -51,7 +51,7 @@ def comparison_table(comparison: Comparison) -> str:
         if figure == "contagion_usd" and comparison.contagion is None:
             continue
         levels = [comparison.levels[name][figure] for name in comparison.names]
-        if figure in _IF_ANY and not any(level is not None and level.mean for level in levels):
+        if figure in IF_ANY and not any(level is not None and level.mean for level in levels):
             continue
         lines += ["", label]
         for name in comparison.names:

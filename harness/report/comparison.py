@@ -11,6 +11,7 @@ from harness import __version__
 from harness.errors import ScenarioError
 from harness.experiments.compare import BASELINE
 from harness.experiments.moved import BEARERS, Cells, direction, shifts
+from harness.experiments.table import IF_ANY
 from harness.metrics.outcome import FIGURES
 from harness.report.charts import count_labels, legend, money_labels
 from harness.report.figures import MINUS, plural, short
@@ -78,6 +79,12 @@ _SHOWN: Mapping[str, _Figure] = {
         "blocks until insolvency and utilisation are back near their level at the start",
         _LOWER,
     ),
+    "winners_loss_usd": _Figure(
+        "Winners' loss", "what deleveraging took from accounts that had won", _LOWER
+    ),
+    "largest_haircut": _Figure(
+        "Largest haircut", "share of its profit that a winner lost to deleveraging, at most", _LOWER
+    ),
 }
 
 _BETTER, _WORSE, _OTHER, _UNSURE = "wave-2", "wave-1", "wave-0", "wave-4"
@@ -92,9 +99,14 @@ class Compared(NamedTuple):
 
     @property
     def figures(self) -> list[str]:
-        """What was measured: contagion only where it was asked for."""
-        measured = self.content.get("contagion") is not None
-        return [figure for figure in FIGURES if measured or figure != "contagion_usd"]
+        """What was measured: contagion only where it was asked for, and what deleveraging took
+        only where there was any."""
+        left_out = set() if self.content.get("contagion") is not None else {"contagion_usd"}
+        for figure in IF_ANY:
+            levels = [cells[figure] for cells in self.levels.values()]
+            if not any(level is not None and level.mean for level in levels):
+                left_out.add(figure)
+        return [figure for figure in FIGURES if figure not in left_out]
 
     @property
     def remedies(self) -> list[str]:
