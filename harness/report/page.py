@@ -18,6 +18,7 @@ from harness.report.exchanges import exchanges
 from harness.report.frame import frame
 from harness.report.outcome import insolvency, prices, story, waves
 from harness.report.participants import liquidators, transactions
+from harness.report.suppliers import ran, suppliers
 from harness.report.waterfall import waterfall
 
 _SECTIONS = (
@@ -32,6 +33,7 @@ _SECTIONS = (
     health,
     margin_calls,
     exchanges,
+    suppliers,
     liquidators,
     transactions,
     largest_positions,
@@ -49,6 +51,7 @@ def render(run: Run) -> str:
     made = run.manifest
     absent = [network] if not connected(run) else []
     absent += [exchanges] if not run.exchanges else []
+    absent += [suppliers] if not ran(run) else []
     absent += [waterfall] if not run.summary.get("waterfall") else []
     shown = [section for section in _SECTIONS if section not in absent]
     return frame(

@@ -195,6 +195,7 @@ REASONS: Mapping[str, str] = {
     "CoolingDown": "part of the position was closed a moment ago",
     "InDefault": "the account is in the hands of the waterfall",
     "InsufficientMargin": "too little equity would have been left",
+    "NothingToBorrow": "the market had nothing to lend on what was bought",
     "NoPosition": "the position was closed already",
     "NotCallable": "the account was back above its call margin",
     "NotCalled": "the call was over already",
