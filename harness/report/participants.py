@@ -30,6 +30,7 @@ ACTIONS = {
     "pay_in": "pay in margin",
     "reduce": "reduce a position",
     "raise_cash": "sell a holding",
+    "move_collateral": "take out collateral for another venue",
     "raise_loan": "borrow elsewhere",
     "trade_perp": "trade a position",
     "hedge": "hedge on spot",

@@ -52,6 +52,7 @@ def test_contagion_is_left_out_where_it_was_not_asked_for(several):
     assert "contagion" not in comparison_table(found)
 
 
+@pytest.mark.slow
 def test_command_prints_the_matrix_with_intervals(several, tmp_path, capsys):
     file = tmp_path / "pair.toml"
     file.write_text(dump_scenario(pair(several)), "utf-8")
@@ -61,6 +62,7 @@ def test_command_prints_the_matrix_with_intervals(several, tmp_path, capsys):
     assert len(written["contagion"][BASELINE]["left"]["right"]) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", ["shared-collateral", "five-venue-founder"])
 @pytest.mark.parametrize("remedy", sorted(mitigations()))
 def test_every_remedy_can_be_applied_to_venues_together(scenario, remedy):
