@@ -155,8 +155,7 @@ def _days(days: float | None) -> str:
 def _ranges(result: AuditResult, _: Path) -> Iterator[str]:
     yield "## Safe ranges"
     yield ""
-    runs = result.scenario.audit.search_runs
-    yield f"One parameter at a time, in {result.worst_class}, {runs} runs of each value."
+    yield words.search(result)
     yield ""
     yield from _table(
         ["parameter", "in force", "", "safe range"],

@@ -87,6 +87,8 @@ class AuditResult:
     verdict: ``vacuous`` where nothing was liquidated in any run, which proves nothing
     classes: every class of crises with the parameters as they are
     worst_class: the one with the largest expected shortfall; ranges are found in it
+    limit: expected shortfall / supply that candidates may have in their few runs: the appetite,
+        moved by the ratio of the few runs' figure to all runs' at the parameters in force
     suggestion: for a failed audit, the smallest single change that passes, or None
     tried: for a failed audit, changes that were re-run and did not pass
     """
@@ -97,6 +99,7 @@ class AuditResult:
     verdict: Literal["pass", "fail", "vacuous"]
     classes: tuple[ClassResult, ...]
     worst_class: str
+    limit: float
     ranges: tuple[SafeRange, ...]
     frontier: tuple[FrontierPoint, ...]
     health_by_depth: tuple[tuple[float | None, ...], ...]
@@ -134,6 +137,7 @@ class AuditResult:
             },
             "runs": self.runs,
             "worst_class": self.worst_class,
+            "limit_of_search_bps": _bps(self.limit),
             "classes": [_class(each) for each in self.classes],
             "suggestion": _suggestion(self.suggestion),
             "tried": [_suggestion(each) for each in self.tried],

@@ -102,6 +102,7 @@ def audit(
         verdict=verdict,
         classes=present,
         worst_class=worst.stress.name,
+        limit=limit,
         ranges=ranges,
         frontier=_frontier(ranges),
         health_by_depth=cells,

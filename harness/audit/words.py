@@ -46,7 +46,8 @@ EXCHANGE_ASSUMPTIONS = (
 LIMITATIONS = (
     "Safe ranges are of one parameter at a time, the others as they are, in the worst class of "
     "crises, from few runs; the change that is suggested is re-run in every class with all runs.",
-    "What lies between two neighbouring values tried is not seen.",
+    "What lies between two neighbouring values tried is not seen; near the limit the ends of "
+    "ranges are as noisy as few runs are.",
     "A bootstrap interval cannot see beyond the worst run: read it with the number of runs in the "
     "tail.",
 )
@@ -146,6 +147,20 @@ def class_meaning(found: ClassResult) -> str:
     way = {"down": "down", "up": "up", "either": "up or down"}[stress.direction]
     one = f"one of {named}" if len(stress.assets) > 1 else named
     return f"{one} leaves its reference {way} by {least} or more; log excess {mean} in the mean"
+
+
+def search(result: AuditResult) -> str:
+    """How ranges were found, in a sentence or two."""
+    wanted = result.scenario.audit
+    said = f"One parameter at a time, in {result.worst_class}, {wanted.search_runs} runs of each."
+    worst = next(c for c in result.classes if c.stress.name == result.worst_class)
+    few, all_ = result.relaxations[0].share, worst.evaluation.share
+    if not few or not all_:
+        return said
+    return (
+        f"{said} These few runs give {bps(few)} at the parameters in force, all runs {bps(all_)}: "
+        f"values are held to {bps(result.limit)}, which is the appetite in that proportion."
+    )
 
 
 def safe(found: SafeRange) -> str:

@@ -67,8 +67,8 @@ def render_audit(result: AuditResult, scenario_file: Path, manifest: Mapping[str
 
 
 def _multiple(result: AuditResult, share: float | None) -> float | None:
-    """A share of supply as a multiple of the appetite."""
-    limit = result.scenario.audit.appetite_bps / BPS
+    """A share of supply in few runs as a multiple of the limit for them."""
+    limit = result.limit
     if share is None or not math.isfinite(share):
         return None
     return share / limit if limit else (math.inf if share else 0.0)
@@ -311,9 +311,10 @@ def _maps(result: AuditResult) -> Section:
     )
     shades = element(
         "p",
-        "Green cells are within the appetite; the darker an orange one, the further beyond it.",
+        "Green cells are within the limit; the darker an orange one, the further beyond it.",
         class_="soft",
     )
+    told = element("p", words.search(result))
     open_ends = (
         table(
             "variants",
@@ -328,7 +329,7 @@ def _maps(result: AuditResult) -> Section:
         if result.variants
         else None
     )
-    return Section("maps", "Safe ranges", join([ranges, strips, shades, health, open_ends]))
+    return Section("maps", "Safe ranges", join([told, ranges, strips, shades, health, open_ends]))
 
 
 def _short_bps(share: float | None) -> str:
@@ -338,7 +339,7 @@ def _short_bps(share: float | None) -> str:
 
 
 def _frontier(result: AuditResult) -> Section:
-    limit = result.scenario.audit.appetite_bps
+    limit = result.limit * BPS
     charts = [
         _scatter(
             "frontier-leverage",
@@ -384,12 +385,12 @@ def _scatter(
     chart = scatter(
         identity,
         title,
-        f"{len(points)} points; the broken line is the appetite of {limit:g} bps",
+        f"{len(points)} points; the broken line is the limit of {limit:.4g} bps",
         dots,
         across=money_labels if money_axis else count_labels,
         up=_bps_labels,
         limit=limit,
-        limit_text=f"appetite {limit:g} bps",
+        limit_text=f"limit {limit:.4g} bps",
     )
     keys = legend(
         ("mark", WAVE_STYLES[place % len(WAVE_STYLES)], name) for place, name in enumerate(names)
