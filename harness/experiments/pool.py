@@ -6,6 +6,7 @@ Engines do not pickle and must not cross threads, so a trial opens its own and r
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from multiprocessing import connection
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from harness.errors import EngineError, ScenarioError
+from harness.errors import ScenarioError
 
 Task = TypeVar("Task")
 Outcome = TypeVar("Outcome")
@@ -95,15 +96,20 @@ class DaskWorkers:
             allowed = "local; Dask needs `pip install 'liquidation-harness[dask]'`"
             raise ScenarioError("--executor", DASK + self.address, allowed) from error
         connect: Any = distributed.Client
+        # it logs what it raises as well, with a traceback
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         try:
             client = connect(self.address, timeout=10)
         except (OSError, ValueError) as error:
             allowed = f"the address of a Dask scheduler that answers ({_line(error)})"
             raise ScenarioError("--executor", DASK + self.address, allowed) from error
         try:
+            try:
+                client.wait_for_workers(1, timeout=10)
+            except TimeoutError as error:
+                allowed = "a Dask cluster with workers (none came within 10 s)"
+                raise ScenarioError("--executor", DASK + self.address, allowed) from error
             threads = sum(client.nthreads().values())
-            if not threads:
-                raise EngineError(f"the Dask cluster at {self.address} has no workers")
             yield Pool(client.get_executor(), max(16, 4 * threads))
         finally:
             client.close()
