@@ -116,8 +116,9 @@ class EnglishAuctions(LiquidationDesign):
     Lots of at most ``largest_lot`` tokens [lump], each for its debt and ``penalty_bps`` on top
     [chop]. Every bid beats the last by ``bid_increase_bps`` [beg] and wins after
     ``bid_duration_s`` [ttl]; once the whole is bid, lots asked for it fall by as much. Bidding
-    ends after ``auction_duration_s`` [tau]; an auction without a bid can be restarted. There is no
-    reserve price and no limit on what is in auction.
+    ends after ``auction_duration_s`` [tau]; an auction without a bid can then be restarted. There
+    is no reserve price and no limit on what is in auction. Defaults are those of March 2020, but
+    for the two days, which are the contract's own.
     """
 
     kind_name: ClassVar[str] = "english-auction"
@@ -125,7 +126,7 @@ class EnglishAuctions(LiquidationDesign):
     penalty_bps: Annotated[int, Range(0, 50_000)] = 1300
     bid_increase_bps: _Bps = 300
     bid_duration_s: _Seconds = 600
-    auction_duration_s: _Seconds = 600
+    auction_duration_s: _Seconds = 172_800
 
 
 @dataclass(frozen=True, slots=True)
