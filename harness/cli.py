@@ -367,6 +367,9 @@ def _run(options: argparse.Namespace) -> int:
         scenario = with_price_file(scenario, argument)
     engine = _open(options.engine)
     try:
+        if options.contagion and engine.name.startswith("rpc"):
+            allowed = "an engine in this process: a node has one chain, and it is in use"
+            raise ScenarioError("--contagion", engine.name, allowed)
         # what cannot be set up is refused before anything changes
         prepared = set_up(scenario, options.seed)
         result = _run_into_directory(scenario, engine, options, prepared)
@@ -422,8 +425,6 @@ def _with_contagion(result: RunResult) -> RunResult:
     from harness.experiments.contagion import contagion
     from harness.experiments.pool import local_executor
 
-    if result.engine.startswith("rpc"):
-        raise ScenarioError("--contagion", result.engine, "an engine other than rpc")
     workers = os.cpu_count() or 1
     _log.info("contagion: counterfactual runs in %d processes", workers)
     with local_executor(workers) as executor:

@@ -37,7 +37,7 @@ class Participant:
 
     def __init__(self, spec: Trigger | Buyer | Depositor, index: int, context: Context) -> None:
         self.name = f"{spec.name}-{index}" if spec.count > 1 else spec.name
-        self._venue = spec.venue
+        self.venue = spec.venue
         self._sender = account(spec.name, index).address
         self._world = context.world
         # a depositor's three steps follow each other
@@ -50,7 +50,7 @@ class Participant:
 
     def act(self, view: View) -> list[Order]:
         """Orders for the next block."""
-        venue = view.venues[self._venue]
+        venue = view.venues[self.venue]
         if venue.module is None or self._outages.out(view):
             return []
         self._in_flight = {key for owner, key in view.mempool if owner == self.name}
@@ -187,7 +187,7 @@ class DutchBuyer(Participant):
         if not module.dutch_sales:
             return []
         self._purse.refresh(view)
-        curves = Curves(view, self._venue)
+        curves = Curves(view, self.venue)
         open_sales = [sale for sale in module.dutch_sales if not sale.needs_reset]
         # the cheapest first: what is left of the curve is for the dearer ones
         open_sales.sort(key=lambda sale: (sale.price_ray, sale.number))
@@ -289,7 +289,7 @@ class EnglishBidder(Participant):
     def _orders(self, view: View, venue: VenueState, module: ModuleState) -> list[Order]:
         self._purse.refresh(view)
         orders = self._sales(view, venue)
-        curves = Curves(view, self._venue)
+        curves = Curves(view, self.venue)
         assets = venue.venue.assets
         for sale in module.english_sales:
             if sale.bidder == self._sender:

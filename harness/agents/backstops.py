@@ -71,7 +71,7 @@ class StoreBuyer(Participant):
         if front.reserves >= front.target:
             return []
         self._purse.refresh(view)
-        curves = Curves(view, self._venue)
+        curves = Curves(view, self.venue)
         base = venue.venue.assets.index(design.base)
         orders = []
         for place in range(len(front.for_sale)):

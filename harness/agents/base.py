@@ -17,7 +17,11 @@ from harness.world import World
 
 
 class Agent(Protocol):
-    """Plug point: a participant. A scenario names one from outside as ``module:Class``."""
+    """Plug point: a participant. A scenario names one from outside as ``module:Class``.
+
+    One that serves a single venue says which in an attribute ``venue``: its orders are that
+    venue's where venues have blocks of their own (`harness.cuts`).
+    """
 
     name: str
 

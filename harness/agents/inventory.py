@@ -24,6 +24,7 @@ class InventoryLiquidatorAgent:
 
     def __init__(self, spec: InventoryLiquidator, index: int, context: Context) -> None:
         self.name = f"{spec.name}-{index}" if spec.count > 1 else spec.name
+        self.venue = spec.venue
         self._spec = spec
         self._sender = account(spec.name, index).address
         self._world = context.world

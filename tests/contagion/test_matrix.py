@@ -6,6 +6,8 @@ import dataclasses
 
 import pytest
 
+from harness.agents import ArbitrageurAgent, Context
+from harness.agents.runners import LiquidityProviderAgent
 from harness.cuts import CHANNELS, TWIN, UNCUT, Cuts, Link
 from harness.engine import default_engine
 from harness.experiments.contagion import contagion
@@ -20,7 +22,9 @@ from harness.scenario import (
     PoolSpotFeed,
     PushFeed,
     StuckFeed,
+    load_scenario,
 )
+from harness.simulation import build_agents
 
 SEED = 11
 FALL = (0.97, 0.94, 0.91, 0.88, 0.85, 0.8, 0.75, 0.7, 0.65)
@@ -266,3 +270,14 @@ def test_a_feed_fails_for_the_market_that_reads_it_and_not_for_another(several):
     assert liquidated.count("right") == 1  # the others are healthy at 900
     assert last["right"].shortfall_market > 0
     assert "ETH" not in result.world.relays["left"]  # nobody else reads that feed
+
+
+@pytest.mark.parametrize("name", ["zero-bid-auctions", "margin-call-spiral", "crypto-winter"])
+def test_who_serves_one_venue_says_which(name):
+    """Else its orders would stay in the common block space when that venue's is cut."""
+    scenario = load_scenario(name)
+    world = set_up(scenario, SEED)[1]
+    venues = {*world.venues, *world.exchanges}
+    for agent in build_agents(Context(world, scenario, SEED)):
+        if not isinstance(agent, ArbitrageurAgent | LiquidityProviderAgent):
+            assert getattr(agent, "venue", None) in venues, agent.name
