@@ -96,7 +96,7 @@ def _isolated(
 REMEDIES = (
     Remedy(
         "isolated-mode",
-        "an isolated market for each pair: incentive by formula, full closes, no common pot",
+        "an isolated market for each pair: incentives by formula, no common pot",
         Stage.ISOLATION,
         isolated_mode,
     ),
