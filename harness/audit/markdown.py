@@ -31,7 +31,8 @@ def summary(result: AuditResult) -> str:
     import textwrap
 
     lines = [f"{result.scenario.name}: {words.headline(result)}"]
-    for text in (words.verdict(result), words.suggestion(result), words.binding(result)):
+    said = (words.verdict, words.suggestion, lambda r: words.cap(r.cap), words.binding)
+    for text in (say(result) for say in said):
         lines += textwrap.wrap(text, 80)
     lines += ["", f"{'class of crises':<34}{'ES':>14}{'insolvent':>12}{'runs in tail':>14}"]
     level = result.scenario.audit.level
@@ -73,6 +74,9 @@ def _verdict(result: AuditResult, _: Path) -> Iterator[str]:
     yield ""
     if words.suggestion(result):
         yield words.suggestion(result)
+        yield ""
+    if result.cap is not None:
+        yield words.cap(result.cap)
         yield ""
     yield words.binding(result)
     yield ""

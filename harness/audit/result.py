@@ -90,6 +90,7 @@ class AuditResult:
     limit: expected shortfall / supply that candidates may have in their few runs: the appetite,
         moved by the ratio of the few runs' figure to all runs' at the parameters in force
     suggestion: for a failed audit, the smallest single change that passes, or None
+    cap: for a failed audit, the smallest change of a cap alone that passes, or None
     tried: for a failed audit, changes that were re-run and did not pass
     """
 
@@ -107,6 +108,7 @@ class AuditResult:
     sensitivity: Sensitivity
     bounds: tuple[Bound, ...]
     suggestion: Suggestion | None
+    cap: Suggestion | None
     tried: tuple[Suggestion, ...]
     worst: tuple[WorstRun, ...]
     variants: tuple[VariantResult, ...]
@@ -140,6 +142,7 @@ class AuditResult:
             "limit_of_search_bps": _bps(self.limit),
             "classes": [_class(each) for each in self.classes],
             "suggestion": _suggestion(self.suggestion),
+            "cap": _suggestion(self.cap),
             "tried": [_suggestion(each) for each in self.tried],
             "ranges": [_range(each) for each in self.ranges],
             "frontier": [

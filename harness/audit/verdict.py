@@ -38,6 +38,7 @@ _FRONTIER = (
     "maintenance-margin",
     "open-interest",
 )
+_CAPS = ("supply-cap", "borrow-cap", "open-interest")
 _ATTEMPTS = 6
 """Changes that are re-run in full before it is said that no single one passes."""
 
@@ -92,9 +93,15 @@ def audit(
     open_ends = _variants(variants, classes, seed, evaluator)
     indices = sensitivity(scenario, searched, evaluator, seed)
     verdict = _verdict(present)
-    suggestion, tried = (
-        _suggest(scenario, ranges, classes, seed, evaluator) if verdict == "fail" else (None, ())
-    )
+    suggestion: Suggestion | None = None
+    cap: Suggestion | None = None
+    refuted: tuple[Suggestion, ...] = ()
+    if verdict == "fail":
+        suggestion, refuted = _suggest(scenario, ranges, classes, seed, evaluator)
+        caps = [found for found in ranges if found.lever.kind in _CAPS]
+        cap, more = _suggest(scenario, caps, classes, seed, evaluator)
+        known = [(each.lever.path, each.value) for each in refuted]
+        refuted += tuple(each for each in more if (each.lever.path, each.value) not in known)
     return AuditResult(
         scenario=scenario,
         seed=seed,
@@ -110,7 +117,8 @@ def audit(
         sensitivity=indices,
         bounds=bounds(scenario, seed, ranges),
         suggestion=suggestion,
-        tried=tried,
+        cap=cap,
+        tried=refuted,
         worst=_worst(present),
         variants=open_ends,
         notes=(*notes, *scenario.warnings),

@@ -19,6 +19,7 @@ __all__ = [
     "appetite",
     "binding",
     "bps",
+    "cap",
     "class_meaning",
     "difference",
     "headline",
@@ -127,6 +128,18 @@ def suggestion(result: AuditResult) -> str:
         f"Smallest single change that passes: {found.lever.name} from "
         f"{value(found.lever.value, found.lever.unit)} to {value(found.value, found.lever.unit)}. "
         f"Re-run with it, expected shortfall is {_after(found)}."
+    )
+
+
+def cap(found: Suggestion | None) -> str:
+    """The cap that passes, in a sentence; empty without one."""
+    if found is None:
+        return ""
+    unit = found.lever.unit
+    return (
+        f"The cap that passes by itself: {found.lever.name} at {value(found.value, unit)}, where "
+        f"{value(found.lever.value, unit)} are in force or in use. Re-run with it, expected "
+        f"shortfall is {_after(found)}."
     )
 
 

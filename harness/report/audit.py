@@ -84,6 +84,8 @@ def _verdict(result: AuditResult) -> Section:
     parts: list[Content] = [said]
     if words.suggestion(result):
         parts.append(element("p", words.suggestion(result)))
+    if result.cap is not None:
+        parts.append(element("p", words.cap(result.cap)))
     parts.append(_tiles(result))
     parts.append(element("p", words.binding(result)))
     parts.append(element("p", f"Appetite: {words.appetite(result)}."))

@@ -66,6 +66,18 @@ def test_a_planted_unsafe_bonus_is_found_and_the_change_passes(unsafe):
         assert each.evaluation.passes
 
 
+def test_the_cap_that_passes_is_rerun_too(unsafe):
+    assert unsafe.cap is not None
+    assert unsafe.cap.lever.kind in ("supply-cap", "borrow-cap")
+    assert unsafe.cap.value < unsafe.cap.lever.value
+    assert unsafe.cap.passes
+    (found,) = unsafe.cap.classes
+    before, after = unsafe.classes[0].evaluation.figures, found.evaluation.figures
+    assert before is not None
+    assert after is not None
+    assert after.borrowed_usd < before.borrowed_usd
+
+
 def test_the_suggestion_is_rerun_by_the_scenario_it_comes_with(unsafe):
     assert unsafe.suggestion is not None
     for each in unsafe.suggestion.classes:
