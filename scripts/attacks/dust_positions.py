@@ -8,9 +8,9 @@ Maker's dust parameter; Aave v3.3's minimum leftover
 from harness.attacks import load_attack, play, transcript
 
 DEBT_USDC = 9_600
-ACCOUNTS = 24
+ACCOUNTS = 16
 FALL_USD = 1_200
-STEPS = 16
+STEPS = 8
 BID_GWEI = 100
 FLOOR_USDC = 2_000
 

@@ -31,9 +31,9 @@ class Dust(Parameters):
     """
 
     debt_usdc: float = 9_600.0
-    accounts: int = 24
+    accounts: int = 16
     fall_usd: float = 1_200.0
-    steps: int = 16
+    steps: int = 8
     bid_gwei: int = 100
     floor_usdc: float = 2_000.0
 
