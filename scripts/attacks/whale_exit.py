@@ -10,7 +10,7 @@ from harness.attacks import load_attack, play, transcript
 SIZE = 160_234
 ENTRY_USD = 1_884
 HIGH_USD = 1_934
-TAKEOVER_USD = 1_900
+TAKEOVER_USD = 1_914
 EXIT_USD = 1_870
 INITIAL_BPS = 200
 MAINTENANCE_BPS = 100

@@ -196,13 +196,14 @@ def test_mango_loses_what_was_reported_for_four_million_of_spot(play: Play) -> N
 
 def test_the_vault_loses_what_was_reported_on_the_whales_position(play: Play) -> None:
     result = play("whale-exit")
-    size, entry, high, taken, end = 160_234, 1_884, 1_934, 1_900, 1_870
+    size, entry, high, taken, end = 160_234, 1_884, 1_934, 1_914, 1_870
     left = size * (high * 0.02 - (high - taken))  # equity behind the initial margin, at the fall
     loss = size * (taken - end) - left
     assert result.losses_usd["vault-depositors"] == pytest.approx(loss, rel=1e-5)
     assert loss == pytest.approx(4_000_000, rel=0.05)  # reported
     withdrawn = size * (high - entry) + size * entry * 0.02 - size * high * 0.02
     assert result.profit_usd == pytest.approx(withdrawn - size * entry * 0.02, rel=1e-5)
+    assert result.profit_usd == pytest.approx(1_800_000, rel=0.02)  # reported
 
 
 def test_the_vaults_inherited_short_of_jelly_loses_what_was_reported(play: Play) -> None:

@@ -18,7 +18,7 @@ from harness.attacks.stage import Stage
 class Spike(Parameters):
     """Whole tokens.
 
-    debt_dai: of all borrowers together; half of it can be liquidated
+    debt_dai: of all borrowers together; half of it can be liquidated, about what was that day
     collateral_ratio: their USDC for a dollar of debt
     borrowers: how many
     spike_usd: where DAI is bought to

@@ -15,7 +15,7 @@ from harness.attacks.stage import Stage
 
 @dataclass(frozen=True)
 class Stuck(Parameters):
-    """luna: bought outside, at market_usd.
+    """luna: bought outside, at market_usd; as many as borrow the $13.5M that were taken.
 
     minimum_usd: below it the feed does not go, though it goes on being updated
     ltv_bps: of LUNA

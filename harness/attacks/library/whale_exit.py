@@ -1,7 +1,7 @@
 """Hyperliquid, 12 March 2025: profit is withdrawn until liquidation is near; the vault inherits.
 
 A large long takes its unrealised profit out as cash, down to the initial margin. The next fall
-takes it past the backstop, and the vault has 160,234 ETH, which it cannot sell where it got them.
+takes it below maintenance, and the vault has 160,234 ETH, which it cannot sell where it got them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Whale(Parameters):
     """ETH and USD.
 
     size: of the position
-    entry_usd, high_usd: opened at, profit withdrawn at
+    entry_usd, high_usd: opened at, profit of $8M withdrawn at
     takeover_usd: where the vault takes over
     exit_usd: where it has sold all; the day's depth is not known: the fall of 1.6% while it sells
         is chosen for the loss reported
@@ -30,7 +30,7 @@ class Whale(Parameters):
     size: float = 160_234.0
     entry_usd: float = 1_884.0
     high_usd: float = 1_934.0
-    takeover_usd: float = 1_900.0
+    takeover_usd: float = 1_914.0
     exit_usd: float = 1_870.0
     initial_bps: int = 200
     maintenance_bps: int = 100
@@ -54,7 +54,7 @@ def play(stage: Stage, p: Whale) -> Generator[int | None, None, None]:
         initial_bps=p.initial_bps,
         maintenance_bps=p.maintenance_bps,
         risk={
-            "backstop_bps": 6_667,
+            "backstop_bps": 9_999,
             "withdraw_floor_bps": p.floor_bps if p.remedied else 0,
         },
     )
@@ -113,5 +113,5 @@ ATTACK = Attack(
     stopped_by="InsufficientMargin",
     protocol=(Check("loss", at_most=SHARE_PRICE_USD),),
     goal=lambda _: Check("loss", at_least=1_000_000),
-    reported="160,234 ETH inherited, the vault lost $4M",
+    reported="160,234 ETH inherited at $1,915, $1.8M kept, the vault lost $4M",
 )
