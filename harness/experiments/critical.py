@@ -112,7 +112,9 @@ class _Place:
         if value not in self._trials:
             try:
                 scenario = self._sweep.scenario_at(self.at(value).overrides)
-                self._trials[value] = make_trials(scenario, self._sweep.seeds, self._sweep.engine)
+                self._trials[value] = make_trials(
+                    scenario, self._sweep.seeds, self._sweep.engine, twin=False
+                )
             except ScenarioError as error:
                 self._trials[value] = error
         made = self._trials[value]

@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from harness.engine import default_engine_name, open_engine
+from harness.engine import Engine, default_engine_name, open_engine
 from harness.engine.layered import Layers
 from harness.errors import EngineError, HarnessError
 from harness.scenario import Scenario, dump_scenario
@@ -50,11 +50,13 @@ _HELD = _Held()
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A scenario to run with a seed, on an engine by name."""
+    """A scenario to run with a seed, on an engine by name; without its twin, half the work, where
+    figures that compare with it are not needed."""
 
     scenario: Scenario
     seed: int
     engine: str
+    twin: bool
     code: str
     key: str
 
@@ -67,7 +69,8 @@ class TrialRow:
     status: ``complete``, or ``failed`` with the reason in ``error``
     violated: invariants that did not hold
     vacuous: nothing moved, was called or was liquidated
-    figures: of `harness.metrics.outcome.run_figures`; empty if it failed
+    figures: of `harness.metrics.outcome.run_figures`, without a twin `pass_figures`; empty if it
+        failed
     """
 
     key: str
@@ -89,14 +92,16 @@ class TrialRow:
         return cls(**{**content, "violated": tuple(content["violated"])})
 
 
-def make_trials(scenario: Scenario, seeds: Sequence[int], engine: str | None = None) -> list[Trial]:
+def make_trials(
+    scenario: Scenario, seeds: Sequence[int], engine: str | None = None, *, twin: bool = True
+) -> list[Trial]:
     """A trial of a scenario for each seed."""
     code, name = code_version(), engine or default_engine_name()
     body = hashlib.sha256(f"{_outside_code(scenario)}\n{dump_scenario(scenario)}".encode())
     trials = []
     for seed in seeds:
-        digest = hashlib.sha256(f"trial 1\n{code}\n{name}\n{seed}\n{body.hexdigest()}".encode())
-        trials.append(Trial(scenario, seed, name, code, digest.hexdigest()[:32]))
+        digest = hashlib.sha256(f"twin {twin}\n{code}\n{name}\n{seed}\n{body.hexdigest()}".encode())
+        trials.append(Trial(scenario, seed, name, twin, code, digest.hexdigest()[:32]))
     return trials
 
 
@@ -105,26 +110,48 @@ def run_trial(trial: Trial) -> TrialRow:
 
     Raises EngineError only if this process has other code than the trial was made for.
     """
-    from harness.metrics.outcome import run_figures
-    from harness.run import run
-
     if trial.code != code_version():
         raise EngineError(f"a worker has code {code_version()}, the sweep {trial.code}")
     layers = _HELD.layers(trial.engine)
     try:
-        result = run(trial.scenario, trial.seed, layers.fresh())
-        figures = run_figures(result)
+        return (_with_twin if trial.twin else _alone)(trial, layers.fresh())
     except Exception as error:  # noqa: BLE001 - plug-ins may raise anything; it becomes the row
         layers.close()
         return failed(trial, error)
-    checks = result.summary["checks"]
+
+
+def _with_twin(trial: Trial, engine: Engine) -> TrialRow:
+    from harness.metrics.outcome import run_figures
+    from harness.run import run
+
+    result = run(trial.scenario, trial.seed, engine)
+    checks, digest = result.summary["checks"], result.summary["digest"]
+    return _complete(trial, digest, checks["invariants"], checks["vacuous"], run_figures(result))
+
+
+def _alone(trial: Trial, engine: Engine) -> TrialRow:
+    from harness.cuts import UNCUT
+    from harness.metrics.outcome import pass_figures
+    from harness.metrics.summary import vacuous
+    from harness.run import Stage
+
+    stage = Stage(trial.scenario, trial.seed, engine)
+    trace = stage.play(UNCUT, keep=True)
+    quiet = vacuous(trace, trial.scenario) is not None
+    figures = pass_figures(trial.scenario, stage.world, trace)
+    return _complete(trial, "0x" + trace.digest.hex(), trace.invariants, quiet, figures)
+
+
+def _complete(
+    trial: Trial, digest: str, invariants: Mapping[str, bool], quiet: bool, figures: Figures
+) -> TrialRow:
     return TrialRow(
         key=trial.key,
         seed=trial.seed,
         status="complete",
-        digest=result.summary["digest"],
-        violated=tuple(name for name, holds in checks["invariants"].items() if not holds),
-        vacuous=checks["vacuous"],
+        digest=digest,
+        violated=tuple(name for name, holds in invariants.items() if not holds),
+        vacuous=quiet,
         figures=figures,
     )
 

@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from harness.metrics import summary as figures_of
 from harness.metrics.summary import usd
 from harness.protocols.perp_exchange import NO_EQUITY, PerpVenue
 from harness.protocols.pooled_lending import AssetState
 from harness.run import RunResult
-from harness.scenario import BPS, Lending
-from harness.trace import BlockRow, ExchangeBlock, VenueBlock
+from harness.scenario import BPS, Lending, Scenario
+from harness.trace import BlockRow, ExchangeBlock, Trace, VenueBlock
+from harness.world import World
 
 _HALF = (1 << 128) - 1
 
@@ -96,39 +98,45 @@ def _winners(waterfall: Mapping[str, Any]) -> dict[str, Any]:
 def run_figures(result: RunResult) -> dict[str, float | int | None]:
     """The figures of a run for tables of many runs: those of `Outcome`, and these.
 
+    Those of `pass_figures`, and ``max_wave``: the last wave among the liquidations, None if there
+    are none.
+    """
+    figures = outcome(result).figures() | pass_figures(result.scenario, result.world, result.run)
+    return figures | {"max_wave": result.summary["cascade"]["max_wave"]}
+
+
+def pass_figures(scenario: Scenario, world: World, trace: Trace) -> dict[str, float | int | None]:
+    """The figures that need no twin.
+
+    insolvency_usd, bad_debt_usd, liquidated_usd: as in `Outcome`
     supplied_usd: what is supplied at the start, collateral included, at the market's prices; to an
         exchange, what its vault has
     insolvency_bps: insolvency in 1/10,000 of that; None if nothing is supplied
     largest_debt_share: the largest account's share of all debts at the start; None without debt
-    liquidations: how many; ``max_wave``: the last wave among them, None if there are none
+    liquidations: how many
     """
-    figures = outcome(result).figures()
-    supplied = usd(
-        sum(
-            _supplied(result.run.blocks[0].venues[name], venue.decimals)
-            for name, venue in result.world.venues.items()
-        )
-        + sum(
-            vault_usd(result.run.blocks[0].exchanges[name], exchange)
-            for name, exchange in result.world.exchanges.items()
-        )
-    )
-    summary = result.summary
-    insolvency = summary["solvency"]["insolvency_usd"]
+    first = trace.blocks[0]
+    markets = (_supplied(first.venues[name], v.decimals) for name, v in world.venues.items())
+    vaults = (vault_usd(first.exchanges[name], each) for name, each in world.exchanges.items())
+    supplied = usd(sum(markets) + sum(vaults))
+    losses = figures_of.solvency(trace, world)
+    liquidated = figures_of.liquidations(trace, world, scenario)
+    insolvency = losses["insolvency_usd"]
     return {
-        **figures,
+        "insolvency_usd": insolvency,
+        "bad_debt_usd": losses["bad_debt_usd"],
+        "liquidated_usd": liquidated["repaid_usd"],
         "supplied_usd": supplied,
         "insolvency_bps": insolvency / supplied * BPS if supplied else None,
-        "largest_debt_share": _largest_share(result),
-        "liquidations": summary["liquidations"]["count"],
-        "max_wave": summary["cascade"]["max_wave"],
+        "largest_debt_share": _largest_share(world, trace),
+        "liquidations": liquidated["count"],
     }
 
 
-def _largest_share(result: RunResult) -> float | None:
+def _largest_share(world: World, trace: Trace) -> float | None:
     debts: list[int] = []
-    for name, venue in result.world.venues.items():
-        states, census = result.run.blocks[0].venues[name].states, result.run.opening[name]
+    for name, venue in world.venues.items():
+        states, census = trace.blocks[0].venues[name].states, trace.opening[name]
         for number in range(len(venue.accounts)):
             owed = zip(census.words(number), states, venue.decimals, strict=True)
             debts.append(sum((w & _HALF) * s.price_wad // 10**places for w, s, places in owed))

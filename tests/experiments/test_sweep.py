@@ -112,6 +112,16 @@ def test_a_worker_with_other_code_is_refused() -> None:
         run_trial(replace(trial, code="another"))
 
 
+def test_a_trial_without_its_twin_has_the_same_digest_and_figures() -> None:
+    scenario = load_scenario(HERE.parent / "cli" / "crash.toml", ["clock.blocks=20"])
+    whole = run_trial(*make_trials(scenario, [3]))
+    alone = run_trial(*make_trials(scenario, [3], twin=False))
+    assert alone.digest == whole.digest
+    assert alone.figures.items() <= whole.figures.items()
+    assert alone.figures["liquidations"]
+    assert alone.key != whole.key
+
+
 def test_a_key_names_everything_a_row_depends_on() -> None:
     scenario = load_scenario(HERE / "single-pair.toml")
     other = load_scenario(HERE / "single-pair.toml", ["clock.blocks=13"])
