@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.accounts import account
-from harness.agents.base import Context, OrderMaker, OutageClock
+from harness.agents.base import Context
+from harness.agents.participant import Participant
 from harness.agents.spot import sale, worth_usd
 from harness.orders import Order
 from harness.scenario import BPS, WAD, BasisTrader, base_units
@@ -16,17 +16,11 @@ ANY_PRICE = (1 << 256) - 1
 _DUST_BPS = 10
 
 
-class BasisTraderAgent:
+class BasisTraderAgent(Participant[BasisTrader]):
     """One basis trader in one market."""
 
     def __init__(self, spec: BasisTrader, index: int, context: Context) -> None:
-        self.name = f"{spec.name}-{index}" if spec.count > 1 else spec.name
-        self.venue = spec.venue
-        self._spec = spec
-        self._world = context.world
-        self._sender = account(spec.name, index).address
-        self._outages = OutageClock(spec.outages, context, self.name)
-        self._maker = OrderMaker(context, self.name, self._sender, spec.bid, spec.latency_blocks)
+        super().__init__(spec, index, context)
         venue = context.world.exchanges[spec.venue]
         self._market = venue.markets.index(spec.market)
         self._word = account_word(self._sender)

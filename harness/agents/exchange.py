@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from harness.accounts import account
-from harness.agents.base import Agent, Context, OrderMaker, OutageClock
+from harness.agents.base import Agent, Context
 from harness.agents.basis import BasisTraderAgent
 from harness.agents.hedger import VaultHedgerAgent
+from harness.agents.participant import Participant
 from harness.agents.waterfall import WaterfallKeeperAgent
 from harness.exchange_view import ExchangeState
 from harness.orders import DECLARED_GAS, Order
@@ -30,16 +30,11 @@ from harness.view import View
 _ATTENTION = 4
 
 
-class PerpLiquidatorAgent:
+class PerpLiquidatorAgent(Participant[PerpLiquidator]):
     """One liquidator of an exchange: whatever pays more than its fee, the best first."""
 
     def __init__(self, spec: PerpLiquidator, index: int, context: Context) -> None:
-        self.name = f"{spec.name}-{index}" if spec.count > 1 else spec.name
-        self.venue = spec.venue
-        self._spec = spec
-        self._outages = OutageClock(spec.outages, context, self.name)
-        sender = account(spec.name, index).address
-        self._maker = OrderMaker(context, self.name, sender, spec.bid, spec.latency_blocks)
+        super().__init__(spec, index, context)
         self._fee_asset = context.scenario.block_space.fee_asset
         self._floor = usd_wad(spec.min_profit_usd)
         self._block_s = context.scenario.clock.seconds_per_block
@@ -77,16 +72,8 @@ class PerpLiquidatorAgent:
         return self._maker.order(view, "liquidate_perp", key, exchange.address, data)
 
 
-class MarginCallerAgent:
+class MarginCallerAgent(Participant[MarginCaller]):
     """Records margin calls, and ends those that prices have brought back."""
-
-    def __init__(self, spec: MarginCaller, index: int, context: Context) -> None:
-        self.name = spec.name
-        self.venue = spec.venue
-        self._spec = spec
-        self._outages = OutageClock(spec.outages, context, self.name)
-        sender = account(spec.name, index).address
-        self._maker = OrderMaker(context, self.name, sender, spec.bid, spec.latency_blocks)
 
     def act(self, view: View) -> list[Order]:
         """Calls, then ends of calls."""
@@ -111,16 +98,11 @@ class MarginCallerAgent:
         return orders
 
 
-class FundingKeeperAgent:
+class FundingKeeperAgent(Participant[FundingKeeper]):
     """Accrues every market of an exchange at intervals."""
 
     def __init__(self, spec: FundingKeeper, index: int, context: Context) -> None:
-        self.name = spec.name
-        self.venue = spec.venue
-        self._spec = spec
-        self._outages = OutageClock(spec.outages, context, self.name)
-        sender = account(spec.name, index).address
-        self._maker = OrderMaker(context, self.name, sender, spec.bid, spec.latency_blocks)
+        super().__init__(spec, index, context)
         self._next = 0
 
     def act(self, view: View) -> list[Order]:
@@ -142,16 +124,11 @@ class FundingKeeperAgent:
         ]
 
 
-class FundUnwinderAgent:
+class FundUnwinderAgent(Participant[FundUnwinder]):
     """Closes the insurance fund's positions step by step."""
 
     def __init__(self, spec: FundUnwinder, index: int, context: Context) -> None:
-        self.name = spec.name
-        self.venue = spec.venue
-        self._spec = spec
-        self._outages = OutageClock(spec.outages, context, self.name)
-        sender = account(spec.name, index).address
-        self._maker = OrderMaker(context, self.name, sender, spec.bid, spec.latency_blocks)
+        super().__init__(spec, index, context)
         self._most = usd_wad(spec.most_usd)
 
     def act(self, view: View) -> list[Order]:

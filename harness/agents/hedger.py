@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from harness.accounts import account
-from harness.agents.base import Context, OrderMaker, OutageClock
+from harness.agents.base import Context
+from harness.agents.participant import Participant
 from harness.agents.spot import input_for, sale, worth_usd
 from harness.orders import Order
 from harness.scenario import BPS, WAD, VaultHedger, base_units, usd_wad
 from harness.view import View
 
 
-class VaultHedgerAgent:
+class VaultHedgerAgent(Participant[VaultHedger]):
     """Keeps spot against the net open interest of every market."""
 
     def __init__(self, spec: VaultHedger, index: int, context: Context) -> None:
-        self.name = spec.name
-        self.venue = spec.venue
-        self._spec = spec
-        self._world = context.world
-        self._sender = account(spec.name, index).address
-        self._outages = OutageClock(spec.outages, context, self.name)
-        self._maker = OrderMaker(context, self.name, self._sender, spec.bid, spec.latency_blocks)
+        super().__init__(spec, index, context)
         self._least, self._most = usd_wad(spec.least_usd), usd_wad(spec.most_usd)
         stock = dict(spec.inventory)
         decimals = context.world.decimals

@@ -76,6 +76,7 @@ def test_what_accounts_held_adds_up_to_the_books(directory) -> None:
             assert longs == blocks[f"exchange.perps.{market}.long_size"][place]
 
 
+@pytest.mark.slow
 def test_compare_takes_an_exchange(directory, capsys, tmp_path) -> None:
     words = ["compare", str(SMALL), "--mitigations", "full-close", "--seeds", "1", "-q"]
     words += ["--out", str(tmp_path / "c"), "--set", "clock.blocks=8"]
