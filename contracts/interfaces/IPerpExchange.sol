@@ -80,7 +80,8 @@ interface IPerpExchange is IPerpTypes {
     /// backstop is taken over whole, whatever the market named. Rewards are credited to the caller's account 0.
     function liquidate(bytes32 account, uint256 market) external;
 
-    /// @notice Closes at most `size` of the insurance fund's position in a market, at the fill price. Anyone may.
+    /// @notice Closes at most `size` of the insurance fund's position in a market, at the fill price. Anyone may,
+    /// unless the fund itself is in default.
     function unwind(uint256 market, uint256 size) external;
 
     /// @notice The caller pays for the deficit. Anyone may.

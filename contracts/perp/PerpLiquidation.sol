@@ -270,6 +270,7 @@ contract PerpLiquidation is PerpCore {
     // ---- The insurance fund's positions
 
     function unwind(uint256 market, uint256 size) external nonReentrant unlessPaused(PAUSE_LIQUIDATIONS) {
+        if (_accounts[_insurance()].inDefault) revert InDefault(_insurance());
         MarketState memory s = _accrue(market);
         int256 held = _positions[_insurance()][market].size;
         if (held == 0) revert NoPosition(_insurance(), market);

@@ -135,7 +135,7 @@ class FundUnwinderAgent(Participant[FundUnwinder]):
         """An order for each market in which the fund has a position."""
         state = view.exchanges[self._spec.venue]
         venue, fund = state.venue, state.venue.insurance_number
-        if self._outages.out(view) or not venue.has_positions(fund):
+        if self._outages.out(view) or not venue.has_positions(fund) or venue.is_frozen(fund):
             return []
         orders = []
         for number, symbol in enumerate(venue.markets):

@@ -225,3 +225,29 @@ def test_only_the_house_takes_money_and_only_between_rounds_are_rules_changed(re
         venue.configure(rig.policy("BitmexQueue"))
     with rig.chain.reverts("UnknownVenue"):
         rig.chain.send(rig.admin, rig.house, "onDeficit", bytes(32), 1)
+
+
+def test_an_insurance_fund_in_default_is_closed_by_the_round_alone(make_clearing: Any) -> None:
+    rig = make_clearing()
+    rig.price("ETH", 100)
+    venue = rig.venue(vault=1_000_000 * USD, vault_floor=FLOOR)
+    venue.market("ETH")
+    venue.configure(rig.policy("BankruptcyPrice"))
+    fund = venue.word("insurance")
+    venue.deposit(fund, 100 * USD)
+    lee = enter(venue, "lee", 101, 10)
+    ann = enter(venue, "ann", 1_000, -10)
+    rig.price("ETH", 89)  # lee is $9 short: the fund takes its 10 ETH, and then loses more itself
+    venue.liquidate(lee, "ETH")
+    assert venue.size(fund, "ETH") == 10 * WAD
+    rig.price("ETH", 78)
+    venue.liquidate(fund, "ETH")
+    assert venue.in_default(fund)
+    venue.house("open", 1)
+    with rig.chain.reverts("InDefault"):
+        rig.chain.send(rig.treasury, venue.exchange, "unwind", 0, WAD)
+    while venue.round()["stage"]:
+        venue.work([lee, ann, fund])
+    assert not venue.in_default(fund)
+    assert venue.size(fund, "ETH") == 0
+    assert venue.deficit() == 0
