@@ -73,6 +73,19 @@ def test_stalled_keepers_let_lots_go_for_nothing(auctions) -> None:
 
 
 @pytest.mark.slow
+def test_with_capital_that_comes_back_at_once_it_is_what_was_reported() -> None:
+    """Keepers who sell what they win as soon as they have it: 5.75 million DAI short and 1,135
+    auctions for less than a DAI by the record."""
+    freed = [f"agent.{name}.hold_s=0" for name in ("keeper", "adaptive-keeper")]
+    result = run(load_scenario("zero-bid-auctions", freed), 7)
+    lost = sum(bad.amount for bad in result.run.bad_debts) / WAD
+    nothing = [sale for sale in result.run.sales if sale.paid < WAD]
+    assert 4.5e6 < lost < 6.65e6
+    assert len(nothing) == pytest.approx(1_135, rel=0.25)
+    assert sum(sale.bought_usd for sale in nothing) / WAD == pytest.approx(8.32e6, rel=0.1)
+
+
+@pytest.mark.slow
 def test_dutch_auctions_would_have_cost_less_than_a_third(auctions) -> None:
     other = run(remedied(auctions.scenario, "dutch-auctions"), 7)
     with_dutch = other.summary["solvency"]["insolvency_usd"]
