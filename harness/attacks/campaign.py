@@ -14,9 +14,9 @@ from typing import Any
 from harness.agents.base import Agent, Context
 from harness.attacks.ledger import IsolatedClaims, PooledClaims, Snapshot, Valuer
 from harness.attacks.perps import PerpClaims
-from harness.attacks.player import AttackResult, Performance, advance, as_usd
+from harness.attacks.player import AttackResult, Performance, advance, as_usd, check_set_up
 from harness.attacks.script import Attack
-from harness.attacks.stage import Lending, Sent, Stage, check_prepared
+from harness.attacks.stage import Lending, Sent, Stage
 from harness.builder import FeeAuction
 from harness.engine.base import Block, Engine, Receipt
 from harness.engine.digest import DigestChain
@@ -24,7 +24,6 @@ from harness.orders import Order
 from harness.protocols.isolated_lending import IsolatedLendingVenue
 from harness.run import set_up
 from harness.scenario import PRICE_UNIT, Scenario, load_scenario
-from harness.setup import require_success
 from harness.simulation import simulate
 from harness.trace import Trace
 from harness.view import View
@@ -110,8 +109,7 @@ class Campaign:
         ledger.holders.update(dict.fromkeys(self._world.holders))
         for block in blocks:
             receipts = self._engine.execute(block)
-            require_success(block, receipts)
-            check_prepared(stage, receipts)
+            check_set_up(attack, stage, block, receipts)
             self._digests.add(block, receipts)
             ledger.watch(receipts)
         stage.number, stage.now = blocks[-1].number, blocks[-1].timestamp

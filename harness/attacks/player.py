@@ -16,7 +16,7 @@ from harness.contracts import Contract
 from harness.engine import default_engine, open_engine
 from harness.engine.base import ZERO_ADDRESS, Block, Engine, Receipt, Transaction
 from harness.engine.digest import DigestChain
-from harness.errors import ScenarioError, plugin
+from harness.errors import EngineError, ScenarioError, plugin
 from harness.setup import require_success
 from harness.world import BUILDER, COLLECTOR
 
@@ -197,7 +197,8 @@ def play(attack: Attack, engine: str | Engine | None = None, seed: int = 0) -> A
 
     Raises:
         PluginError: the script failed.
-        EngineError: set-up or the engine failed.
+        ScenarioError: it cannot be set up with its parameters.
+        EngineError: the engine failed.
 
     """
     if isinstance(engine, str) or engine is None:
@@ -501,6 +502,17 @@ class Performance:
         )
 
 
+def check_set_up(attack: Attack, stage: Stage, block: Block, receipts: Sequence[Receipt]) -> None:
+    """Raises ScenarioError if a block of set-up did not do what it should: the contracts refuse the
+    parameters, or what an actor was to have before the attack."""
+    try:
+        require_success(block, receipts)
+        check_prepared(stage, receipts)
+    except EngineError as error:
+        allowed = f"parameters with which it can be set up ({error})"
+        raise ScenarioError(f"attack {attack.name}", vars(attack.parameters), allowed) from error
+
+
 def advance(attack: Attack, stage: Stage, script: Generator[int | None, None, None]) -> int | None:
     """Runs a script to its next block: for how many blocks; None once it has ended."""
     with plugin(f"attack {attack.name}, before block {stage.number + 1},"):
@@ -540,8 +552,7 @@ class _Player:
         stage = self._stage
         for block in stage.setup.blocks(START):
             receipts = self._execute(block)
-            require_success(block, receipts)
-            check_prepared(stage, receipts)
+            check_set_up(self._attack, stage, block, receipts)
         self._performance.first_block = stage.number
         self._ledger.open()
 

@@ -50,6 +50,7 @@ def test_remedied_it_is_0_and_json_is_one_object(
         (["first-depositor", "--set", "deposit=much"], "deposit = 'much': a number"),
         (["first-depositor", "--set", "sum=1"], "--set = 'sum=1': NAME=VALUE with one of"),
         (["first-depositor", "--engine", "abacus"], "--engine"),
+        (["spot-oracle", "--set", "remedied=true", "--set", "window_s=0"], "InvalidConfig(window)"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(

@@ -11,7 +11,7 @@ from harness.attacks import Attack, Check, Parameters, Stage, call
 from harness.attacks import play as play_attack
 from harness.attacks.calls import all_of, allowed_to_fail, flash_loan, supply, transfer
 from harness.builder import FeeAuction
-from harness.errors import EngineError, PluginError, ScenarioError
+from harness.errors import PluginError, ScenarioError
 
 Script = Callable[[Stage, Any], Generator[int | None, None, None]]
 
@@ -178,7 +178,7 @@ def test_what_an_actor_does_beforehand_must_succeed() -> None:
         stage.prepare(attacker, transfer(usd, attacker, 1))
         yield None
 
-    with pytest.raises(EngineError, match="what attacker does before the attack failed"):
+    with pytest.raises(ScenarioError, match="what attacker does before the attack failed"):
         play_attack(attack(script))
 
 
