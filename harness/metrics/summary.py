@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from harness.metrics.exchanges import exchange_solvency
+from harness.metrics.waterfall import loss_by_step
 from harness.protocols.isolated_lending import IsolatedLendingVenue
 from harness.scenario import PRICE_UNIT, Scenario, StabilityDeposits
 from harness.trace import LiquidationRow, Trace, VenueBlock
@@ -320,6 +321,12 @@ def exact(run: Trace, world: World, scenario: Scenario) -> dict[str, dict[str, s
         settlement = world.exchanges[name].settlement
         add("solvency.deficit", settlement, exchange.books.deficit)
         add("exchanges.insurance_fund", settlement, exchange.insurance_equity)
+    for house in world.clearing.values():
+        for name, exchange_venue in house.exchanges.items():
+            for step, amount in loss_by_step(run, name).items():
+                path = f"waterfall.loss_by_step.{step}"
+                sums.setdefault(path, {})
+                add(path, exchange_venue.settlement, amount)
     add("fees.paid", scenario.block_space.fee_asset, sum(run.fees.values()))
     return {
         path: {token: str(amount) for token, amount in amounts.items()}

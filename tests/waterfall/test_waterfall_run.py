@@ -63,6 +63,8 @@ def test_who_paid_adds_up_to_what_the_exchange_booked_to_the_wei(fallen: RunResu
     for step in ("insurance", "stake", "default_fund", "assessment", "deleveraging"):
         assert steps[step] > 0, step
     assert fallen.summary["checks"]["invariants"]["CLR-5"]
+    exact = fallen.summary["exact"]
+    assert exact["waterfall.loss_by_step.stake"] == {"USDC": str(steps["stake"])}
 
 
 def test_no_winner_pays_more_than_its_profit(fallen: RunResult) -> None:
