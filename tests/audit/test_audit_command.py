@@ -10,9 +10,17 @@ import pytest
 from harness.cli import main
 
 MARKET = Path(__file__).parent / "market.toml"
-QUICK = ("--set", "audit.steps=1", "--set", "audit.health=[1.0]", "--set", "audit.depth=[1.0]")
+QUICK = [
+    argument
+    for change in (
+        *("clock.blocks=6", "population.borrowers.count=3"),
+        *("audit.steps=1", "audit.health=[1.0]", "audit.depth=[1.0]"),
+    )
+    for argument in ("--set", change)
+]
 
 
+@pytest.mark.slow
 def test_a_failed_audit_gates_a_deployment(tmp_path, capsys):
     unsafe = "venue.market.asset.ETH.liquidation_bonus_bps=4000"
     out = tmp_path / "found"
