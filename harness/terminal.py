@@ -16,6 +16,7 @@ WIDTH = 80
 NARROWEST = 48
 _LONGEST_NAME = 24
 _MOST_WAVES = 10
+_MOST_ENTRIES = 12
 
 
 def colours(stream: TextIO) -> bool:
@@ -95,6 +96,7 @@ def summary_table(result: RunResult, *, colour: bool, width: int = WIDTH) -> str
         *_figures(result, width),
         "",
         *_cascade(summary, width),
+        *_contagion(summary, width),
         *_runs(summary, width),
         *_participation(summary, width),
         "",
@@ -201,6 +203,46 @@ def _wave(width: int, label: str, entries: Sequence[Mapping[str, Any]]) -> str:
     count = sum(entry["count"] for entry in entries)
     repaid = sum(entry["repaid_usd"] for entry in entries)
     return _row(width, label, f"{count:,}", money(repaid))
+
+
+def _contagion(summary: Mapping[str, Any], width: int) -> Iterator[str]:
+    """What the links of each venue did to the insolvency of each, the largest first, where it was
+    asked for."""
+    found = summary["contagion"]
+    if found is None:
+        return
+    entries = [
+        (source, target, amount)
+        for source, row in found["matrix"].items()
+        for target, amount in row.items()
+        if amount
+    ]
+    entries.sort(key=lambda entry: -abs(entry[2]))
+    yield _row(width, "contagion: by whose links, insolvency of whom", "", "change")
+    for source, target, amount in entries[:_MOST_ENTRIES]:
+        whom = "itself" if source == target else _short(target)
+        yield _row(width, f"  {_short(source)} on {whom}", "", _signed(amount))
+    rest = entries[_MOST_ENTRIES:]
+    if rest:
+        others = sum(amount for _, _, amount in rest)
+        yield _row(width, f"  {len(rest)} smaller entries", "", _signed(others))
+    yield _row(width, "  interaction of links", "", _signed(sum(found["interaction"].values())))
+    total = sum(found["total"].values())
+    yield _row(width, "  all links together", "", _signed(total))
+    foretold = {
+        name: measure["rank_correlation"]
+        for name, measure in (found.get("predicted") or {}).items()
+        if measure["rank_correlation"] is not None
+    }
+    if foretold:
+        told = ", ".join(f"{name} {value:.2f}" for name, value in foretold.items())
+        yield from _wrapped(f"rank correlation with what positions foretold: {told}", width)
+    yield ""
+
+
+def _signed(amount: float) -> str:
+    shown = money(amount)
+    return shown if shown.startswith("-") or shown == "$0" else f"+{shown}"
 
 
 def _runs(summary: Mapping[str, Any], width: int) -> Iterator[str]:
