@@ -96,6 +96,7 @@ def summary_table(result: RunResult, *, colour: bool, width: int = WIDTH) -> str
         *_figures(result, width),
         "",
         *_cascade(summary, width),
+        *_waterfall(summary, width),
         *_contagion(summary, width),
         *_runs(summary, width),
         *_participation(summary, width),
@@ -203,6 +204,43 @@ def _wave(width: int, label: str, entries: Sequence[Mapping[str, Any]]) -> str:
     count = sum(entry["count"] for entry in entries)
     repaid = sum(entry["repaid_usd"] for entry in entries)
     return _row(width, label, f"{count:,}", money(repaid))
+
+
+#: the steps of a default waterfall as they are called here, in their order
+_STEPS = {
+    "margin": "its margin elsewhere",
+    "insurance": "the insurance fund",
+    "own_share": "its own contribution",
+    "stake": "the house's stake",
+    "default_fund": "the other members' contributions",
+    "assessment": "assessments of members",
+    "deleveraging": "winners, by deleveraging",
+    "winners": "all winners, in proportion",
+    "vault": "the vault's holders",
+    "unpaid": "nobody yet",
+}
+
+
+def _waterfall(summary: Mapping[str, Any], width: int) -> Iterator[str]:
+    """Who paid what defaulters could not, in the order in which they had to."""
+    for name, found in (summary.get("waterfall") or {}).items():
+        if not found["reported"]:
+            continue
+        head = f"{found['reported']} defaults on {_short(name)} in {found['rounds']} rounds"
+        yield _row(width, head, "", "paid")
+        for step, label in _STEPS.items():
+            paid = found["loss_by_step_usd"][step]
+            if paid:
+                yield _row(width, f"  {label}", "", money(paid))
+        winners, time_ = found["winners"], found["time_to_close"]
+        told = f"{winners['paid']:,} winners of {winners['in_line']:,} in line paid"
+        if winners["largest_haircut"] is not None:
+            told += f", at most {winners['largest_haircut']:.0%} of a profit"
+        if time_["median_blocks"] is not None:
+            told += f"; default to closure {time_['median_blocks']} blocks, at most "
+            told += f"{time_['longest_blocks']}"
+        yield from _wrapped(told, width)
+        yield ""
 
 
 def _contagion(summary: Mapping[str, Any], width: int) -> Iterator[str]:

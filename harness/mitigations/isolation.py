@@ -11,6 +11,7 @@ from harness.scenario import (
     Borrowers,
     Governor,
     Guardian,
+    InventoryLiquidator,
     IsolatedLending,
     Liquidator,
     PooledLending,
@@ -26,7 +27,8 @@ def isolated_mode(scenario: Scenario) -> Scenario:
     The LLTV is the threshold, which keeps health factors at the start; supply is divided among the
     pairs of a debt asset as their debts are. Each liquidator goes to each of the new markets.
     Nobody can pause them or change their terms, so guardians and governors go. A market with
-    positions that are not of one pair is left as it is.
+    positions that are not of one pair, or with participants of another kind (its suppliers, or
+    those of a liquidation design), is left as it is.
     """
     for market in scenario.venues_of(PooledLending):
         scenario = _taken_apart(scenario, market)
@@ -36,7 +38,13 @@ def isolated_mode(scenario: Scenario) -> Scenario:
 def _taken_apart(scenario: Scenario, market: PooledLending) -> Scenario:
     held = [population for population in scenario.populations if population.venue == market.name]
     borrowers = [population for population in held if isinstance(population, Borrowers)]
-    if not borrowers or len(borrowers) < len(held):
+    bound = [
+        agent
+        for agent in scenario.agents
+        if getattr(agent, "venue", "") == market.name
+        and not isinstance(agent, Liquidator | InventoryLiquidator | Guardian | Governor)
+    ]
+    if not borrowers or len(borrowers) < len(held) or bound:
         return scenario
     names = {
         pair: f"{market.name}-{pair[0]}-{pair[1]}"
@@ -56,7 +64,7 @@ def _taken_apart(scenario: Scenario, market: PooledLending) -> Scenario:
     ]
     agents: list[Agent] = []
     for agent in scenario.agents:
-        if isinstance(agent, Liquidator) and agent.venue == market.name:
+        if isinstance(agent, Liquidator | InventoryLiquidator) and agent.venue == market.name:
             for (collateral, debt), name in names.items():
                 own = agent.name if len(names) == 1 else f"{agent.name}-{collateral}-{debt}"
                 agents.append(replace(agent, name=own, venue=name))
