@@ -95,6 +95,10 @@ class Family:
         if Family in cls.__bases__:
             cls.members = {}
         elif cls.__dict__.get("kind_name"):
+            held = cls.members.get(cls.kind_name)
+            # a dataclass with slots is made twice, under one name
+            if held and (held.__module__, held.__qualname__) != (cls.__module__, cls.__qualname__):
+                raise TypeError(f"{cls.tag} {cls.kind_name!r} is {held.__qualname__} already")
             cls.members[cls.kind_name] = cls
 
     @classmethod

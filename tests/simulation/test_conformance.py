@@ -375,7 +375,7 @@ def test_the_ordering_kit_finds_the_fault(fault, check) -> None:
 class Buyer(AgentSpec):
     """Approves the router to spend its USDX."""
 
-    kind_name = "buyer"
+    kind_name = "approver"
     name: str
     capital: tuple[tuple[str, float], ...] = ()
     count: int = 1

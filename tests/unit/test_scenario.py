@@ -430,6 +430,11 @@ class TestExtension:
         assert refused(f"asset.ETH.price.process='{name}'").field == "asset[0].price.process"
 
 
+def test_a_kind_that_is_taken_cannot_be_defined_again():
+    with pytest.raises(TypeError, match="process 'constant' is ConstantPrice already"):
+        type("Other", (PriceProcess,), {"kind_name": "constant"})
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Flat(PriceProcess):
     kind_name: ClassVar[str] = ""
