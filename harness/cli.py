@@ -221,9 +221,12 @@ def _command(
 
 def _positive(text: str) -> int:
     """A whole number from 1 on."""
-    number = int(text)
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
     if number < 1:
-        raise argparse.ArgumentTypeError(f"{text}: 1 or more")
+        raise argparse.ArgumentTypeError(f"{text!r}: an integer of 1 or more")
     return number
 
 

@@ -28,6 +28,9 @@ __all__ = [
 ]
 
 
+_LONGEST_SHOWN = 200
+
+
 class HarnessError(Exception):
     """Base of every exception this package raises on purpose."""
 
@@ -49,7 +52,10 @@ class ScenarioError(HarnessError):
         self.allowed = allowed
 
     def __str__(self) -> str:
-        return f"{self.field} = {self.value!r}: {self.allowed}"
+        shown = repr(self.value)
+        if len(shown) > _LONGEST_SHOWN:
+            shown = shown[: _LONGEST_SHOWN - 3] + "..."  # a table of prices is no line
+        return f"{self.field} = {shown}: {self.allowed}"
 
 
 class EngineError(HarnessError):

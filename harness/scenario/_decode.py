@@ -308,6 +308,8 @@ def describe(hint: Any) -> str:
     for mark in marks:
         if isinstance(mark, Pattern):
             return mark.meaning
+        if isinstance(mark, Range) and mark.low is None and mark.high is None:
+            return str(mark)
         if isinstance(mark, Instant):
             return "epoch seconds or an ISO 8601 time"
     if origin in (typing.Union, types.UnionType):

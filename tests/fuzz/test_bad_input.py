@@ -9,15 +9,26 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 from pathlib import Path
 
 import pytest
 
+import harness
 from harness.cli import main
+from harness.errors import ScenarioError
+from harness.run import set_up
+from harness.scenario import scenario_names
+from harness.scenario.files import parse_scenario
 
 SEED = int(os.environ.get("HARNESS_TEST_SEED", "20200312"))
 
 SCENARIO = (Path(__file__).parent / "small.toml").read_text("utf-8")
+
+SCENARIOS = Path(harness.__file__).parent / "scenarios"
+
+#: A value longer than this is cut short in the line that refuses it.
+LONGEST = 200
 
 VALUES = [
     *("nan", "inf", "-inf", "-1", "0", "1", "2", "-0.0", "1e-9", "1e400", "1e18", "9" * 30),
@@ -136,6 +147,52 @@ def run_cases(count: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 def test_a_few_hundred_spoilt_files_never_raise(tmp_path, capsys):
     run_cases(CASES["fast"], tmp_path, capsys)
+
+
+def short_form(name: str) -> str:
+    """A built-in scenario of two blocks, without the prose and comments that spoiling would hit."""
+    text = (SCENARIOS / f"{name}.toml").read_text("utf-8")
+    text = re.sub(r"(?m)^#.*\n", "", text)
+    text = re.sub(r'(?s)description = """.*?"""\n', "", text)
+    text = re.sub(r"(?s)(sources|assumptions|limitations) = \[\n.*?\n\]\n", "", text)
+    return re.sub(r"(?m)^blocks = .*", "blocks = 2", text)
+
+
+def refusal(text: str) -> ScenarioError | None:
+    """Why a scenario is refused, None if it can be set up."""
+    try:
+        set_up(parse_scenario(text, folder=SCENARIOS), SEED)
+    except ScenarioError as error:
+        return error
+    return None
+
+
+def check_setting_up(count: int) -> None:
+    """Every kind of venue, design, feed, population and agent there is, spoilt, up to its set-up:
+    exchanges, isolated markets, auctions, suppliers and lenders have no part in the small one."""
+    texts = [short_form(name) for name in scenario_names()]
+    refused = 0
+    for case in range(count):
+        draw = random.Random(f"{SEED}/every kind/{case}")
+        text = spoil_toml(draw.choice(texts), draw)
+        error = refusal(text)
+        if error is not None:
+            refused += 1
+            where = f"seed {SEED}, every kind, case {case}: {error}"
+            assert error.field, where
+            assert error.allowed, where
+            assert "\n" not in str(error), where
+            assert len(repr(error.value)) <= LONGEST or "..." in str(error), where
+    assert count * 0.2 < refused < count * 0.98
+
+
+def test_every_kind_of_part_spoilt_is_refused_in_a_line_or_set_up():
+    check_setting_up(CASES["fast"])
+
+
+@pytest.mark.slow
+def test_thousands_of_every_kind_spoilt_never_raise():
+    check_setting_up(CASES["slow"])
 
 
 @pytest.mark.slow
