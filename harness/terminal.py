@@ -107,13 +107,17 @@ def summary_table(result: RunResult, *, colour: bool, width: int = WIDTH) -> str
 
 
 def _row(width: int, label: str, *values: str) -> str:
-    """A label and right-aligned values; a long label takes room from the first value's column."""
+    """A label and right-aligned values; a long label takes room from the first value's column,
+    and has a line of its own where there is no room left."""
     text = label
     column = min(23, width // 3)
     for place, value in enumerate(values):
         edge = width - column * (1 - place)
         text = f"{text} {value:>{max(0, edge - len(text) - 1)}}"
-    return text.rstrip()
+    text = text.rstrip()
+    if label and len(text) > width:
+        return f"{label}\n{_row(width, '', *values)}"
+    return text
 
 
 def _short(name: str, longest: int = _LONGEST_NAME) -> str:
@@ -134,7 +138,7 @@ def _figures(result: RunResult, width: int) -> Iterator[str]:
         )
     yield _row(width, "liquidations", f"{liquidated['count']:,}", f"{without.liquidations:,}")
     pairs = (
-        ("debt they repaid", liquidated["repaid_usd"], without.repaid_usd),
+        (_repaid(summary, "debt they repaid"), liquidated["repaid_usd"], without.repaid_usd),
         ("insolvency", solvency["insolvency_usd"], without.insolvency_usd),
         ("  bad debt written off", solvency["bad_debt_usd"], without.bad_debt_usd),
         (
@@ -164,6 +168,15 @@ def _figures(result: RunResult, width: int) -> Iterator[str]:
         yield from _wrapped("without: forced sales filled at the current price, moving none", width)
 
 
+def _repaid(summary: Mapping[str, Any], debt: str) -> str:
+    """What liquidations settle: debt on a lending market, notional on an exchange."""
+    venues = summary["solvency"]["by_venue"].values()
+    exchanges = sum("insurance_fund_usd" in venue for venue in venues)
+    if not exchanges:
+        return debt
+    return "notional closed" if exchanges == len(venues) else "repaid / closed"
+
+
 def _exchange(figures: Mapping[str, Any], name: str, width: int) -> Iterator[str]:
     """Who paid what accounts of an exchange could not."""
     fund, losses = figures["insurance_fund"], figures["losses_usd"]
@@ -182,7 +195,7 @@ def _cascade(summary: Mapping[str, Any], width: int) -> Iterator[str]:
     cascade = summary["cascade"]
     if not cascade["waves"]:
         return
-    yield _row(width, "", "liquidations", "debt repaid")
+    yield _row(width, "", "liquidations", _repaid(summary, "debt repaid"))
     shown = _MOST_WAVES if len(cascade["waves"]) <= _MOST_WAVES else _MOST_WAVES - 1
     for entry in cascade["waves"][:shown]:
         wave = entry["wave"]

@@ -167,4 +167,5 @@ def _check(outcome: Outcome) -> str:
 
 
 def _pair(label: str, amount: float, width: int) -> Iterator[str]:
-    yield label.ljust(width - _FIGURE) + money(amount).rjust(_FIGURE)
+    figure = money(amount)
+    yield label + figure.rjust(max(len(figure) + 1, width - len(label)))

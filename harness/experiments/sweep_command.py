@@ -77,7 +77,7 @@ def _run(
     if search is None:
         total = len(sweep.trials())
         groups = run_sweep(sweep, runner, _report(bar, total))
-        content, text = _content(sweep, groups), sweep_table(sweep, groups)
+        content, text = _content(sweep, groups), sweep_table(sweep, groups, columns())
     else:
         report = _report(bar, most_runs(sweep, search))
         found, groups = find_critical(sweep, search, runner, report)
@@ -85,7 +85,7 @@ def _run(
             "search": search.kind,
             "critical": [each.as_json() for each in found],
         }
-        text = "\n".join([critical_table(sweep, search, found), *remarks_on(groups)])
+        text = "\n".join([critical_table(sweep, search, found, columns()), *remarks_on(groups)])
     return Finished(content, text, path, _failures(groups)), groups
 
 

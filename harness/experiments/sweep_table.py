@@ -1,4 +1,4 @@
-"""A sweep as text, at most 80 columns wide."""
+"""A sweep as text, as wide as the terminal, at most 80 columns."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from harness.experiments.sweep import PointRows, Sweep
 from harness.experiments.table import number
 from harness.experiments.trial import TrialRow
 from harness.risk.intervals import bootstrap_mean
+from harness.terminal import WIDTH
 
 MOST_POINTS = 20
 MOST_REMARKS = 5
-_WIDTH = 80
 _RIGHT = 38
 
 
-def sweep_table(sweep: Sweep, points: Sequence[PointRows]) -> str:
+def sweep_table(sweep: Sweep, points: Sequence[PointRows], width: int = WIDTH) -> str:
     """A line for each point (the worst, where there are many), and what was wrong."""
     seeds = len(sweep.seeds)
     names = short_names(list(varied(sweep.points)))
@@ -27,12 +27,12 @@ def sweep_table(sweep: Sweep, points: Sequence[PointRows]) -> str:
         f"{sweep.name}: {_count(len(sweep.points), 'point')} of {sweep.base.name}, "
         f"{_count(seeds, 'seed')} each",
         "",
-        f"{', '.join(names.values())[: _WIDTH - _RIGHT - 1]:<{_WIDTH - _RIGHT}}{header}",
+        f"{', '.join(names.values())[: width - _RIGHT - 1]:<{width - _RIGHT}}{header}",
     ]
     shown = points
     if len(points) > MOST_POINTS:
         shown = sorted(points, key=lambda entry: _mean(entry.rows), reverse=True)[:MOST_POINTS]
-    lines += [_line(point, rows) for point, rows in shown]
+    lines += [_line(point, rows, width) for point, rows in shown]
     if len(shown) < len(points):
         lines.append(f"these are the {MOST_POINTS} worst; results.json has them all")
     remarks = list(remarks_on(points))
@@ -67,10 +67,10 @@ def _mean(rows: Sequence[TrialRow]) -> float:
     return sum(values) / len(values) if values else float("inf")
 
 
-def _line(point: Point, rows: Sequence[TrialRow]) -> str:
+def _line(point: Point, rows: Sequence[TrialRow], width: int) -> str:
     values = ", ".join(_value(value) for value in point.cells().values())
-    room = _WIDTH - _RIGHT - 1
-    label = values if len(values) <= room else values[: room - 3] + "..."
+    room = width - _RIGHT - 1
+    label = _cut(values, room)
     figures = _insolvency(rows)
     if not figures:
         return f"{label:<{room + 1}}{'failed':>13}"
@@ -84,6 +84,10 @@ def _line(point: Point, rows: Sequence[TrialRow]) -> str:
     return (
         f"{label:<{room + 1}}{number(interval.mean, 'insolvency_usd'):>13} {spread:>17} {share:>6}"
     )
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else text[: room - 3] + "..."
 
 
 def _value(value: object) -> str:
@@ -108,22 +112,26 @@ def remarks_on(points: Sequence[PointRows]) -> Iterator[str]:
         yield f"in {quiet} of {len(rows)} trials nothing happened (vacuous)"
 
 
-def critical_table(sweep: Sweep, search: Search, found: Sequence[Critical]) -> str:
+def critical_table(
+    sweep: Sweep, search: Search, found: Sequence[Critical], width: int = WIDTH
+) -> str:
     """A line for each point at which a critical value was looked for, and how surely it is one."""
     names = list(short_names(list(varied(sweep.points))).values())
     percent = f"{100 * search.level:g}% interval"
     runs = sum(each.runs for each in found)
     grid_runs = sum(each.grid_runs for each in found)
+    column = width - _RIGHT
     lines = [
         f"{sweep.name}: {search.title} of {sweep.base.name}, {_count(len(sweep.seeds), 'seed')}",
         f"at which P(insolvency > {search.above_bps:g} bp of supply) reaches {search.chance:g}",
         "",
-        f"{', '.join(names)[:40]:<42}{search.kind[:14]:>14} {percent:>23}",
+        f"{_cut(', '.join(names), column - 1):<{column}}{search.kind[:14]:>14} {percent:>23}",
     ]
     for each in found:
-        label = ", ".join(_value(value) for value in each.point.cells().values())[:40]
+        label = ", ".join(_value(value) for value in each.point.cells().values())
         bounds = f"[{_end(each.low)}, {_end(each.high)}]"
-        lines.append(f"{label or sweep.base.name:<42}{_critical(each):>14} {bounds:>23}")
+        shown = _cut(label or sweep.base.name, column - 1)
+        lines.append(f"{shown:<{column}}{_critical(each):>14} {bounds:>23}")
     lines += ["", f"{runs:,} runs, where a grid as fine takes {grid_runs:,}"]
     for each in found:
         where = ", ".join(_value(value) for value in each.point.cells().values())
