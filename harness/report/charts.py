@@ -353,11 +353,13 @@ def symbol(style: str, size: float, text: str, *, x: str, y: float) -> Markup:
 
 
 def legend(entries: Iterable[tuple[str, str, str]]) -> Markup:
-    """Names of what is drawn, as (kind, style, name); kind is line, area or mark."""
+    """Names of what is drawn, as (kind, style, name); kind is line, area, mark or node."""
     items = []
     for kind, style, name in entries:
         if kind == "mark":
             shape = element("path", d=_SHAPE_OF[style].format("5", "10"), class_=f"mark {style}")
+        elif kind == "node":
+            shape = element("circle", r=5, class_=f"node {style}")
         elif kind == "area":
             shape = element("path", d="M-12,-5h24v10h-24Z", class_=f"area {style}")
         else:

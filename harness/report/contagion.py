@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from harness.report.charts import drawing
+from harness.report.charts import drawing, legend
 from harness.report.data import Edge, Loss, Run
 from harness.report.figures import count, money, plural, short
 from harness.report.layout import Section, chart_figure
@@ -158,7 +158,12 @@ def _foresight(found: Mapping[str, object]) -> Markup | None:
     rows = []
     for measure, values in predicted.items():
         rank = values["rank_correlation"]
-        rows.append((names.get(measure, measure), "undefined" if rank is None else f"{rank:.2f}"))
+        rows.append(
+            (
+                names.get(measure, measure),
+                "undefined" if rank is None else f"{rank:.2f}".replace("-", "\u2212"),
+            )
+        )
     made = table(
         "foresight",
         "How well measures of the positions at the start rank what one venue's sales did to "
@@ -230,7 +235,7 @@ def _tree(run: Run, repaid: Mapping[int, float], parents: Mapping[int, int]) -> 
     venues = list(run.venues)
     for number, node in nodes.items():
         row = rows[number]
-        style = f"node v{venues.index(row.venue) % 5 if row.venue in venues else 0}"
+        style = f"node {_colour(venues, row.venue)}"
         told = f"L{number}: {row.venue}, account {row.account}, block {row.block}, " + money(
             row.repaid
         )
@@ -243,13 +248,20 @@ def _tree(run: Run, repaid: Mapping[int, float], parents: Mapping[int, int]) -> 
         parts.append(element("text", count(wave), x=f"{x:.2f}%", y=12, class_="middle strong"))
     part = "" if len(shown) == len(rows) else f" ({len(shown)} of {len(rows)} are drawn)"
     told = f"{plural(len(rows), 'liquidation')}{part}, {len(parents)} caused by another's sale."
+    shown_venues = [name for name in venues if any(rows[n].venue == name for n in shown)]
+    several = len(shown_venues) > 1
+    settled = "what was repaid or closed" if run.exchanges else "the debt repaid"
     drawn = drawing("tree-chart", "The cascade as a tree", told, height, *parts, class_="network")
     return chart_figure(
         "Liquidations by wave, each tied to the one whose sale caused it",
-        f"{told} Above each column its wave; a dot is as large as the debt repaid.",
-        None,
+        f"{told} Above each column its wave; a dot is as large as {settled}.",
+        legend(("node", _colour(venues, name), name) for name in shown_venues) if several else None,
         element("div", drawn, class_="plot wide"),
     )
+
+
+def _colour(venues: Sequence[str], name: str) -> str:
+    return f"v{venues.index(name) % 5 if name in venues else 0}"
 
 
 def _steps(run: Run) -> Markup:

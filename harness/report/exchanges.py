@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.report.charts import Line, TimeAxis, TimeChart, legend, money_labels, percent_labels
 from harness.report.data import ExchangePath, Run
 from harness.report.figures import count, money, percent
-from harness.report.layout import Section, chart_figure, over_time
+from harness.report.layout import Section, chart_figure, indented, over_time
 from harness.report.markup import Content, Markup, element, join, table
 from harness.report.sentences import figure_of
 
@@ -56,9 +56,12 @@ def _outcome(run: Run, name: str) -> Markup:
     fund, losses = figures["insurance_fund"], figures["losses_usd"]
     rows: list[tuple[Content, Content]] = [
         ("Margin calls", figure_of(run, f"{base}.margin_calls.count")),
-        ("  after which the account was back above", _of(run, base, "margin_calls.restored")),
-        ("  during which it was liquidated", _of(run, base, "margin_calls.liquidated")),
-        ("  that ended in a takeover", _of(run, base, "margin_calls.taken_over")),
+        (
+            indented("after which the account was back above"),
+            _of(run, base, "margin_calls.restored"),
+        ),
+        (indented("during which it was liquidated"), _of(run, base, "margin_calls.liquidated")),
+        (indented("that ended in a takeover"), _of(run, base, "margin_calls.taken_over")),
         ("Liquidations of a part of a position", _of(run, base, "liquidations.partial")),
         ("Liquidations of a whole position", _of(run, base, "liquidations.whole")),
         ("Takeovers", _of(run, base, "liquidations.takeover")),

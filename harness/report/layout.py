@@ -38,6 +38,11 @@ def key_figures(tiles: Iterable[tuple[Content, Content, Content]]) -> Markup:
     )
 
 
+def indented(text: str) -> Markup:
+    """The label of a row that is a part of the row above it."""
+    return element("span", text, class_="indent")
+
+
 def chart_figure(
     title: str,
     note: Content,

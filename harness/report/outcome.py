@@ -33,7 +33,7 @@ from harness.report.figures import (
     ratio,
     short,
 )
-from harness.report.layout import Section, chart_figure, key_figures, over_time
+from harness.report.layout import Section, chart_figure, indented, key_figures, over_time
 from harness.report.markup import Content, Markup, bullets, details, element, join, table
 from harness.report.sentences import carriers, figure_of, main_asset, three_sentences
 
@@ -87,7 +87,7 @@ def _tiles(run: Run) -> Markup:
             f"{count(len(run.twin_liquidations))} without feedback",
         ),
         (
-            "Debt they repaid",
+            _they_repaid(run),
             figure_of(run, "liquidations.repaid_usd", short(here)),
             f"{short(repaid)} without feedback",
         ),
@@ -98,6 +98,15 @@ def _tiles(run: Run) -> Markup:
         ),
     )
     return key_figures(tiles)
+
+
+def _they_repaid(run: Run) -> str:
+    """What liquidations settle: debt, and on an exchange notional."""
+    return "Debt repaid, notional closed" if run.exchanges else "Debt they repaid"
+
+
+def _repaid(run: Run) -> str:
+    return "Repaid or closed" if run.exchanges else "Debt repaid"
 
 
 def _compared(run: Run) -> Markup:
@@ -128,11 +137,11 @@ def _compared(run: Run) -> Markup:
             figure_of(run, "liquidations.count"),
             count(len(run.twin_liquidations)),
         ),
-        usd("Debt they repaid", "repaid_usd", repaid),
+        usd(_they_repaid(run), "repaid_usd", repaid),
         usd("Collateral they seized", "seized_usd", seized),
         usd("Insolvency at the end", "insolvency_usd", twin.insolvency[-1]),
-        usd(_indented("bad debt, written off"), "bad_debt_usd", twin.bad_debt[-1]),
-        usd(_indented("market shortfall"), "shortfall_market_usd", twin.shortfall[-1]),
+        usd(indented("bad debt, written off"), "bad_debt_usd", twin.bad_debt[-1]),
+        usd(indented("market shortfall"), "shortfall_market_usd", twin.shortfall[-1]),
     ]
     note = element(
         "p",
@@ -143,10 +152,6 @@ def _compared(run: Run) -> Markup:
     )
     head = ("", "With feedback", "Without")
     return join([table("compared", "The run and its twin without feedback", head, rows), note])
-
-
-def _indented(text: str) -> Markup:
-    return element("span", text, class_="indent")
 
 
 # --- prices -------------------------------------------------------------------------------------
@@ -345,7 +350,7 @@ def _wave_charts(run: Run) -> Markup:
     )
     by_value = bar_chart(
         "waves-value",
-        "Debt repaid by wave",
+        f"{_repaid(run)} by wave",
         "; ".join(f"{name}: {about(repaid)}" for name, _, repaid in rows),
         [(name, [Bar(repaid, short(repaid), "a")]) for name, _, repaid in rows],
         labels_beside=True,
@@ -353,7 +358,7 @@ def _wave_charts(run: Run) -> Markup:
     return element(
         "div",
         chart_figure("Number of liquidations", None, None, by_count),
-        chart_figure("Debt repaid, USD", None, None, by_value),
+        chart_figure(f"{_repaid(run)}, USD", None, None, by_value),
         class_="pair",
     )
 
@@ -383,7 +388,14 @@ def _wave_table(run: Run) -> Markup:
         percent(1.0) if total else "\u2013",
         "",
     )
-    head = ("Wave", "Liquidations", "Accounts", "Debt repaid", "Share of debt", "Caused by")
+    head = (
+        "Wave",
+        "Liquidations",
+        "Accounts",
+        _repaid(run),
+        "Share of it" if run.exchanges else "Share of debt",
+        "Caused by",
+    )
     return table(
         "waves-table",
         "Liquidations by wave",
@@ -496,7 +508,7 @@ def _by_venue(run: Run) -> Markup:
         )
         for name, venue in run.summary["liquidations"]["by_venue"].items()
     ]
-    head = ("Venue", "Liquidations", "Debt repaid", "Collateral seized")
+    head = ("Venue", "Liquidations", _repaid(run), "Collateral seized")
     return table("liquidations-by-venue", "Liquidations by venue", head, rows)
 
 
