@@ -210,7 +210,8 @@ def _tree(run: Run, repaid: Mapping[int, float], parents: Mapping[int, int]) -> 
     for number in shown:
         waves[max(0, rows[number].wave)].append(number)
     last = max(waves)
-    height = 18 * max(len(column) for column in waves.values()) + 30
+    longest = max(len(column) for column in waves.values())
+    height = min(18, max(10, 600 // longest)) * longest + 30
     largest = max(repaid.values()) or 1.0
     nodes: dict[int, _Node] = {}
     for wave, column in waves.items():
