@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import platform
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from harness.audit.result import AuditResult
 from harness.audit.verdict import audit
 from harness.errors import ScenarioError
 from harness.experiments.pool import choose_workers
+from harness.population import dropped
 from harness.report.audit import render_audit
 from harness.results import SCENARIO, command_line, make_folder, versions, write_json
 from harness.run import set_up
@@ -27,6 +29,8 @@ from harness.terminal import ProgressBar, columns
 __all__ = ["FORMATS", "run_audit"]
 
 FORMATS = ("html", "md", "json")
+_log = logging.getLogger("harness")
+
 _NAMES = {"html": "audit.html", "md": "audit.md", "json": "audit.json"}
 
 
@@ -46,7 +50,10 @@ def run_audit(options: argparse.Namespace, say: Callable[[str], None]) -> bool:
     )
     scenario = inputs.scenario
     stresses(scenario)
-    set_up(scenario, options.seed)  # refused before anything runs
+    _, world = set_up(scenario, options.seed)  # refused before anything runs
+    left_out = dropped(scenario, [p for venue in world.venues.values() for p in venue.positions])
+    for note in left_out:
+        _log.warning("%s", note)  # an audit of a part of the accounts says so at once
     workers = choose_workers(options.executor, options.workers)
     path: Path = options.out or Path("runs") / f"audit-{scenario.name}-{options.seed}"
     make_folder(path)
@@ -61,7 +68,7 @@ def run_audit(options: argparse.Namespace, say: Callable[[str], None]) -> bool:
                 executor=None if pool is None else pool.executor,
                 progress=progress,
                 variants=inputs.variants,
-                notes=inputs.notes,
+                notes=(*inputs.notes, *left_out),
             )
     finally:
         if progress:
