@@ -456,8 +456,13 @@ def _compare(options: argparse.Namespace) -> int:
 
     scenario = load_scenario(options.scenario, options.set)
     names = options.mitigations.split(",")
-    for name in names:
-        set_up(remedied(scenario, name), options.seed)  # refused before anything runs
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise ScenarioError("--mitigations", name, "each once")
+        changed = remedied(scenario, name)
+        set_up(changed, options.seed)  # refused before anything runs
+        if changed == scenario:
+            _log.warning("%s changes nothing in %s", name, scenario.name)
     _open(options.engine).close()
     path = options.out or Path("runs") / f"compare-{scenario.name}-{options.seed}"
     make_folder(path)
