@@ -6,6 +6,7 @@ order in which they are named: what prices are read first, then what the market 
 liquidates, then who may stop it.
 """
 
-from harness.mitigations.base import Mitigation, Stage, mitigation, mitigations, remedied
+from harness.mitigations.base import Mitigation, Stage
+from harness.mitigations.registry import mitigation, mitigations, remedied
 
 __all__ = ["Mitigation", "Stage", "mitigation", "mitigations", "remedied"]
