@@ -1,0 +1,11 @@
+"""What holds of all tests."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest test comes first: as the last it would run alone beside idle workers."""
+    items.sort(key=lambda item: item.path.name != "test_readme.py")
