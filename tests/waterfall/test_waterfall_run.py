@@ -20,28 +20,7 @@ from harness.run import RunResult, Stage, run
 from harness.scenario import load_scenario
 from harness.testing.recording_engine import RecordingEngine
 
-SMALL = [
-    "clock.start=2025-10-10T21:14:00Z",
-    "clock.blocks=45",
-    "population.majors-longs.count=2",
-    "population.majors-longs.margin_usd=200000",
-    "population.majors-shorts.count=2",
-    "population.majors-shorts.margin_usd=400000",
-    "population.majors-makers.count=1",
-    "population.alts-longs.count=24",
-    "population.alts-longs.margin_usd=2000000",
-    "population.alts-shorts.count=24",
-    "population.alts-shorts.margin_usd=6000000",
-    "population.alts-makers.count=2",
-    "population.alts-makers.margin_usd=200000",
-    "venue.alts.vault=800000",
-    "venue.alts.vault_floor=760000",
-    "venue.alts.insurance=20000",
-    "venue.house.contribution=5000",
-    "venue.house.stake=10000",
-    "venue.house.margin=2000",
-    "venue.house.pledged=5000",
-]
+SMALL = (Path(__file__).parent / "small.set").read_text("utf-8").split()
 SEED = 0
 
 
