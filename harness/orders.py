@@ -20,7 +20,7 @@ EXCHANGE_GAS: Mapping[str, int] = {
     "call": 229_000,
     "end_call": 227_000,
     "accrue": 126_000,
-    "unwind": 170_000,
+    "unwind": 171_000,
     "pay_in": 250_000,
     "reduce": 357_000,
     "trade_perp": 231_000,
