@@ -8,6 +8,8 @@ would still leave its margin; what it wins it settles and sells.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from harness.accounts import account
 from harness.agents.base import Context, OrderMaker, OutageClock
 from harness.agents.liquidator import Curves, Purse
@@ -32,7 +34,7 @@ WAD = 10**18
 ATTENTION = 4
 
 
-class Participant:
+class Participant(ABC):
     """What triggers and buyers share: a purse of fees, a latency, outages, orders in flight."""
 
     def __init__(self, spec: Trigger | Buyer | Depositor, index: int, context: Context) -> None:
@@ -56,8 +58,9 @@ class Participant:
         self._in_flight = {key for owner, key in view.mempool if owner == self.name}
         return self._orders(view, venue, venue.module)
 
+    @abstractmethod
     def _orders(self, view: View, venue: VenueState, module: ModuleState) -> list[Order]:
-        raise NotImplementedError
+        """Orders of this kind of participant, where the venue has a module and it is not out."""
 
     def _may_send(self, key: str) -> bool:
         """Whether another order may be in flight; one that waits is only raised."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from harness.audit.lever import Lever
 from harness.audit.perp_levers import perp_levers, scale_leverage
@@ -63,9 +64,7 @@ def levers(scenario: Scenario, seed: int) -> tuple[Lever, ...]:
                 low=1000,
                 high=BPS,
                 even=True,
-                change=lambda s, value, name=market.name: _with_market(  # type: ignore[misc]
-                    s, name, lambda m: replace(m, close_factor_bps=int(value))
-                ),
+                change=partial(_with_close_factor, market.name),
             )
         )
     found += perp_levers(scenario, seed)
@@ -215,6 +214,10 @@ def _feeds(scenario: Scenario) -> Iterator[Lever]:
 
 
 # --- changes ------------------------------------------------------------------------------------
+
+
+def _with_close_factor(name: str, scenario: Scenario, value: float) -> Scenario:
+    return _with_market(scenario, name, lambda m: replace(m, close_factor_bps=int(value)))
 
 
 def _with_market(

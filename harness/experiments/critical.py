@@ -148,7 +148,10 @@ def most_runs(sweep: Sweep, search: Search) -> int:
 
 def _grid(search: Search) -> list[float]:
     """The coarse grid, mildest first."""
-    values = [float(value) for value in search.parameter().grid()]  # type: ignore[arg-type]
+    found = search.parameter().grid()
+    values = [float(value) for value in found if isinstance(value, int | float)]
+    if len(values) < len(found):
+        raise TypeError(f"{search.parameter().name}: a search needs numbers")
     return values if search.larger_is_worse else values[::-1]
 
 

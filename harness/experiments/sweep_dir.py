@@ -189,6 +189,11 @@ def _column(values: Sequence[object]) -> Any:
     """Numbers as numbers; a mixture as text."""
     import pyarrow as pa
 
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-        return pa.array([float(value) for value in values], pa.float64())  # type: ignore[arg-type]
+    numbers = [
+        float(value)
+        for value in values
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+    if len(numbers) == len(values):
+        return pa.array(numbers, pa.float64())
     return pa.array([None if value is None else str(value) for value in values], pa.string())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from harness.report.charts import drawing, legend
 from harness.report.data import Edge, Loss, Run
@@ -42,11 +42,11 @@ def network(run: Run) -> Section:
     )
 
 
-def _network(found: Mapping[str, object]) -> Markup:
+def _network(found: Mapping[str, Any]) -> Markup:
     """Venues on the left, channels on the right, a line for each link: the thicker, the more the
     insolvency of other venues changed when it was cut."""
-    links: Mapping[str, Mapping[str, float]] = found["links"]  # type: ignore[assignment]
-    matrix: Mapping[str, Mapping[str, float]] = found["matrix"]  # type: ignore[assignment]
+    links: Mapping[str, Mapping[str, float]] = found["links"]
+    matrix: Mapping[str, Mapping[str, float]] = found["matrix"]
     venues = list(matrix)
     channels = [name for name in _CHANNELS if any(link.endswith(f"/{name}") for link in links)]
     carried = {
@@ -103,10 +103,10 @@ def _network(found: Mapping[str, object]) -> Markup:
     )
 
 
-def _matrix(found: Mapping[str, object]) -> Markup:
-    matrix: Mapping[str, Mapping[str, float]] = found["matrix"]  # type: ignore[assignment]
-    interaction: Mapping[str, float] = found["interaction"]  # type: ignore[assignment]
-    total: Mapping[str, float] = found["total"]  # type: ignore[assignment]
+def _matrix(found: Mapping[str, Any]) -> Markup:
+    matrix: Mapping[str, Mapping[str, float]] = found["matrix"]
+    interaction: Mapping[str, float] = found["interaction"]
+    total: Mapping[str, float] = found["total"]
     largest = max((abs(v) for row in matrix.values() for v in row.values()), default=0.0)
     rows = [(i, *(_shaded(row[j], largest) for j in matrix)) for i, row in matrix.items()]
     rows.append(("interaction", *(short(interaction[j]) for j in matrix)))
@@ -128,10 +128,10 @@ def _shaded(amount: float, largest: float) -> Markup:
     return element("span", short(amount), class_=f"heat{step}")
 
 
-def _links(found: Mapping[str, object]) -> Markup:
-    links: Mapping[str, Mapping[str, float]] = found["links"]  # type: ignore[assignment]
-    idle: Sequence[str] = found["idle"]  # type: ignore[assignment]
-    venues = list(found["matrix"])  # type: ignore[call-overload]
+def _links(found: Mapping[str, Any]) -> Markup:
+    links: Mapping[str, Mapping[str, float]] = found["links"]
+    idle: Sequence[str] = found["idle"]
+    venues = list(found["matrix"])
     rows = [
         (link, *("" if link in idle else short(row[j]) for j in venues))
         for link, row in links.items()
@@ -146,8 +146,8 @@ def _links(found: Mapping[str, object]) -> Markup:
     return details("Every link", made)
 
 
-def _foresight(found: Mapping[str, object]) -> Markup | None:
-    predicted: Mapping[str, Mapping[str, float | None]] = found["predicted"]  # type: ignore[assignment]
+def _foresight(found: Mapping[str, Any]) -> Markup | None:
+    predicted: Mapping[str, Mapping[str, float | None]] = found["predicted"]
     if not predicted:
         return None
     names = {
