@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from harness.attacks.stage import Stage
@@ -117,7 +117,6 @@ def with_settings(attack: Attack, settings: Sequence[str]) -> Attack:
 
 
 def _fields(attack: Attack) -> Sequence[Any]:
-    assert is_dataclass(attack.parameters)  # noqa: S101 - for the type checker
     return fields(attack.parameters)
 
 
