@@ -20,21 +20,17 @@ from harness import portable, rng
 from harness.errors import ScenarioError
 from harness.prices import build_paths
 from harness.scenario.leavers import supplied_to
-from harness.scenario.model import (
-    BPS,
-    PRICE_UNIT,
-    WAD,
+from harness.scenario.model import Scenario
+from harness.scenario.populations import (
     Borrowers,
     HealthDistribution,
-    IsolatedLending,
-    Lending,
     Population,
     Positions,
     Response,
-    Scenario,
     SizeDistribution,
-    base_units,
 )
+from harness.scenario.units import BPS, PRICE_UNIT, WAD, base_units
+from harness.scenario.venues import IsolatedLending, Lending
 
 __all__ = ["Position", "build_population", "dropped"]
 

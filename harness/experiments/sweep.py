@@ -20,7 +20,7 @@ from harness.experiments.search import Search
 from harness.experiments.trial import Trial, TrialRow, make_trials
 from harness.scenario import Scenario, load_scenario
 from harness.scenario._decode import Key, Range, decode_table
-from harness.scenario.model import Name
+from harness.scenario.units import Name
 
 MOST_POINTS = 1_000_000
 

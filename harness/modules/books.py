@@ -21,7 +21,7 @@ from harness.scenario.liquidation import (
     LiquidationDesign,
     StabilityDeposits,
 )
-from harness.scenario.model import base_units, usd_wad
+from harness.scenario.units import base_units, usd_wad
 from harness.testing.module_invariants import (
     wrong_absorption,
     wrong_bid,

@@ -22,8 +22,10 @@ from harness.scenario.liquidation import (
     StabilityDeposits,
     StepCurve,
 )
-from harness.scenario.model import Lending, Scenario, base_units
+from harness.scenario.model import Scenario
 from harness.scenario.participants import Buyer, Depositor
+from harness.scenario.units import base_units
+from harness.scenario.venues import Lending
 from harness.setup import Setup
 
 WAD = 10**18

@@ -28,7 +28,7 @@ from harness.errors import ScenarioError
 from harness.prices.paths import YEAR_SECONDS
 from harness.risk.tail import Estimate
 from harness.scenario._check import cholesky
-from harness.scenario.model import JumpDiffusionPrice
+from harness.scenario.prices import JumpDiffusionPrice
 
 __all__ = ["Correlated", "PriceEstimate", "correlate", "estimate_jump_diffusion"]
 

@@ -15,17 +15,17 @@ from harness import portable, rng
 from harness.errors import ScenarioError, plugin
 from harness.prices.copula import tail_scale, with_tails
 from harness.scenario._check import cholesky
-from harness.scenario.model import (
-    PRICE_UNIT,
-    Asset,
-    Clock,
+from harness.scenario.assets import Asset
+from harness.scenario.blocks import Clock
+from harness.scenario.model import Scenario
+from harness.scenario.prices import (
     ConstantPrice,
     JumpDiffusionPrice,
     ReplayPrice,
-    Scenario,
     SchedulePrice,
     Shock,
 )
+from harness.scenario.units import PRICE_UNIT
 
 __all__ = ["OutsideProcess", "build_paths"]
 

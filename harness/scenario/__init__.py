@@ -5,8 +5,32 @@
 10
 """
 
+from harness.scenario.agents import (
+    Agent,
+    Arbitrageur,
+    Governor,
+    Guardian,
+    InventoryLiquidator,
+    Lender,
+    Liquidator,
+)
+from harness.scenario.assets import Asset, ExternalMarket
 from harness.scenario.audit import Audit, Stress
+from harness.scenario.blocks import Bid, BlockSpace, Clock, Outages, Withdrawal
 from harness.scenario.clearing import ClearingHouse, WaterfallKeeper
+from harness.scenario.feeds import (
+    BoundedFeed,
+    CappedFeed,
+    CheckedFeed,
+    DerivedFeed,
+    Feed,
+    MedianFeed,
+    PoolSpotFeed,
+    PoolTwapFeed,
+    ProductFeed,
+    PushFeed,
+    StuckFeed,
+)
 from harness.scenario.files import (
     checked,
     dump_scenario,
@@ -29,66 +53,7 @@ from harness.scenario.liquidation import (
     StabilityDeposits,
     StepCurve,
 )
-from harness.scenario.model import (
-    BPS,
-    PRICE_DECIMALS,
-    PRICE_UNIT,
-    RAY,
-    WAD,
-    Agent,
-    Amounts,
-    Arbitrageur,
-    Asset,
-    Bid,
-    BlockSpace,
-    Borrowers,
-    BoundedFeed,
-    CappedFeed,
-    CheckedFeed,
-    Clock,
-    ConstantPrice,
-    Correlation,
-    DerivedFeed,
-    ExternalMarket,
-    Feed,
-    Governor,
-    Guardian,
-    HealthDistribution,
-    InventoryLiquidator,
-    IsolatedLending,
-    JumpDiffusionPrice,
-    Lender,
-    Lending,
-    LendingAsset,
-    Liquidator,
-    MedianFeed,
-    Outages,
-    Pool,
-    PooledLending,
-    PoolSpotFeed,
-    PoolTwapFeed,
-    Population,
-    PositionRow,
-    Positions,
-    PositionTable,
-    PriceProcess,
-    ProductFeed,
-    PushFeed,
-    ReplayPrice,
-    Response,
-    Scenario,
-    SchedulePrice,
-    Shock,
-    SizeDistribution,
-    StuckFeed,
-    Venue,
-    Withdrawal,
-    base_units,
-    gwei_wei,
-    price_units,
-    rate_ray,
-    usd_wad,
-)
+from harness.scenario.model import Scenario
 from harness.scenario.participants import Buyer, Depositor, Trigger
 from harness.scenario.perps import (
     BasisTrader,
@@ -104,6 +69,46 @@ from harness.scenario.perps import (
     TraderResponse,
     Traders,
     VaultHedger,
+)
+from harness.scenario.populations import (
+    Borrowers,
+    HealthDistribution,
+    Population,
+    PositionRow,
+    Positions,
+    PositionTable,
+    Response,
+    SizeDistribution,
+)
+from harness.scenario.prices import (
+    ConstantPrice,
+    Correlation,
+    JumpDiffusionPrice,
+    PriceProcess,
+    ReplayPrice,
+    SchedulePrice,
+    Shock,
+)
+from harness.scenario.units import (
+    BPS,
+    PRICE_DECIMALS,
+    PRICE_UNIT,
+    RAY,
+    WAD,
+    Amounts,
+    base_units,
+    gwei_wei,
+    price_units,
+    rate_ray,
+    usd_wad,
+)
+from harness.scenario.venues import (
+    IsolatedLending,
+    Lending,
+    LendingAsset,
+    Pool,
+    PooledLending,
+    Venue,
 )
 
 __all__ = [

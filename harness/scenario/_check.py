@@ -8,44 +8,30 @@ from collections.abc import Iterator, Sequence
 from harness.errors import ScenarioError
 from harness.scenario._check_modules import check_modules
 from harness.scenario._check_perps import check_exchanges
+from harness.scenario.agents import (
+    Arbitrageur,
+    Governor,
+    Guardian,
+    InventoryLiquidator,
+    Lender,
+    Liquidator,
+)
+from harness.scenario.assets import Asset
+from harness.scenario.blocks import Outages
 from harness.scenario.clearing import check_clearing
+from harness.scenario.feeds import CappedFeed, CheckedFeed, Feed, MedianFeed, PoolTwapFeed, PushFeed
 from harness.scenario.leavers import (
     LiquidityProvider,
     StalePriceBorrower,
     Supplier,
     supplied_to,
 )
-from harness.scenario.model import (
-    BPS,
-    Arbitrageur,
-    Asset,
-    Borrowers,
-    CappedFeed,
-    CheckedFeed,
-    Correlation,
-    Feed,
-    Governor,
-    Guardian,
-    InventoryLiquidator,
-    IsolatedLending,
-    JumpDiffusionPrice,
-    Lender,
-    Lending,
-    LendingAsset,
-    Liquidator,
-    MedianFeed,
-    Outages,
-    Pool,
-    PooledLending,
-    PoolTwapFeed,
-    Positions,
-    PushFeed,
-    ReplayPrice,
-    Response,
-    Scenario,
-    SchedulePrice,
-)
+from harness.scenario.model import Scenario
+from harness.scenario.populations import Borrowers, Positions, Response
+from harness.scenario.prices import Correlation, JumpDiffusionPrice, ReplayPrice, SchedulePrice
 from harness.scenario.sources import feed_sources, own
+from harness.scenario.units import BPS
+from harness.scenario.venues import IsolatedLending, Lending, LendingAsset, Pool, PooledLending
 
 
 def check(scenario: Scenario) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.errors import ScenarioError
+from harness.scenario.agents import Agent, Liquidator
 from harness.scenario.liquidation import (
     AbsorbAndSell,
     DutchAuctions,
@@ -14,8 +15,9 @@ from harness.scenario.liquidation import (
     LiquidationDesign,
     StabilityDeposits,
 )
-from harness.scenario.model import Agent, Lending, Liquidator, PooledLending, Scenario
+from harness.scenario.model import Scenario
 from harness.scenario.participants import Buyer, Depositor, Trigger
+from harness.scenario.venues import Lending, PooledLending
 
 #: Designs in which whoever repays gets the collateral at once.
 _AT_ONCE = (FixedBonus, GrowingDiscount)

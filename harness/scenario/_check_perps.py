@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.errors import ScenarioError
-from harness.scenario.model import BPS, Lending, Pool, Scenario
+from harness.scenario.model import Scenario
 from harness.scenario.perps import (
     BasisTrader,
     FundingKeeper,
@@ -17,6 +17,8 @@ from harness.scenario.perps import (
     Traders,
     VaultHedger,
 )
+from harness.scenario.units import BPS
+from harness.scenario.venues import Lending, Pool
 
 _OF_EXCHANGES = (
     PerpLiquidator,

@@ -11,18 +11,12 @@ from typing import Annotated, ClassVar, Literal
 
 from harness.errors import ScenarioError
 from harness.scenario._decode import Range
-from harness.scenario.model import (
-    BPS,
-    Agent,
-    Amount,
-    Bid,
-    Blocks,
-    Name,
-    Outages,
-    Scenario,
-    Venue,
-)
+from harness.scenario.agents import Agent
+from harness.scenario.blocks import Bid, Outages
+from harness.scenario.model import Scenario
 from harness.scenario.perps import PerpExchange, Traders
+from harness.scenario.units import BPS, Amount, Blocks, Name
+from harness.scenario.venues import Venue
 
 Policy = Literal[
     "hyperliquid-queue",

@@ -16,8 +16,10 @@ from harness.errors import ScenarioError
 from harness.prices.series import load_price_csv
 from harness.scenario._check import check
 from harness.scenario._decode import decode_table, encode, write_toml
-from harness.scenario.model import Positions, ReplayPrice, Scenario
+from harness.scenario.model import Scenario
+from harness.scenario.populations import Positions
 from harness.scenario.positions import load_positions
+from harness.scenario.prices import ReplayPrice
 
 _IDENTIFIERS = ("name", "symbol")
 

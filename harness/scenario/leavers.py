@@ -7,20 +7,10 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from harness.scenario._decode import Range
-from harness.scenario.model import (
-    BPS,
-    Agent,
-    Amount,
-    Bid,
-    Blocks,
-    Bps,
-    Name,
-    Outages,
-    Scenario,
-    Symbol,
-    Usd,
-    Withdrawal,
-)
+from harness.scenario.agents import Agent
+from harness.scenario.blocks import Bid, Outages, Withdrawal
+from harness.scenario.model import Scenario
+from harness.scenario.units import BPS, Amount, Blocks, Bps, Name, Symbol, Usd
 
 _BID, _NO_OUTAGES, _NO_WITHDRAWAL = Bid(), Outages(), Withdrawal()
 

@@ -9,18 +9,9 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from harness.scenario._decode import Range
-from harness.scenario.model import (
-    Agent,
-    Amount,
-    Amounts,
-    Bid,
-    Blocks,
-    Bps,
-    Name,
-    Outages,
-    Seconds,
-    Usd,
-)
+from harness.scenario.agents import Agent
+from harness.scenario.blocks import Bid, Outages
+from harness.scenario.units import Amount, Amounts, Blocks, Bps, Name, Seconds, Usd
 
 DEFAULT_BID = Bid()
 NO_OUTAGES = Outages()

@@ -1,6 +1,6 @@
 """Perpetual exchanges in a scenario: the venue, its traders, and those who act on it.
 
-Units as in `harness.scenario.model`. A notional (``*_usd`` here) is in whole settlement tokens, in
+Units as in `harness.scenario.units`. A notional (``*_usd`` here) is in whole settlement tokens, in
 which contracts are quoted; half-lives are turned into factors for each second.
 """
 
@@ -10,23 +10,22 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from harness.scenario._decode import Key, Pattern, Range
-from harness.scenario.model import (
+from harness.scenario.agents import Agent
+from harness.scenario.blocks import Bid, Outages
+from harness.scenario.populations import Population
+from harness.scenario.units import (
     BPS,
-    Agent,
     Amount,
     Amounts,
-    Bid,
     Blocks,
     Bps,
     Name,
-    Outages,
-    Population,
     Rate,
     Seconds,
     Symbol,
     Usd,
-    Venue,
 )
+from harness.scenario.venues import Venue
 
 SmallPips = Annotated[int, Range(0, 999_999)]
 Ratio = Annotated[int, Range(1, BPS)]

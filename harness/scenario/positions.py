@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from harness.errors import ScenarioError
 from harness.prices.series import epoch_nanos
-from harness.scenario.model import PositionRow, Positions, PositionTable
+from harness.scenario.populations import PositionRow, Positions, PositionTable
 from harness.tabular import read_records
 
 __all__ = ["load_positions", "read_positions"]

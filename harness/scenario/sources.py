@@ -6,21 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.errors import ScenarioError
-from harness.scenario.model import (
-    Asset,
+from harness.scenario.assets import Asset
+from harness.scenario.feeds import (
     BoundedFeed,
     CappedFeed,
     DerivedFeed,
     Feed,
     MedianFeed,
-    Pool,
     PoolSpotFeed,
     PoolTwapFeed,
     ProductFeed,
     PushFeed,
-    Scenario,
     StuckFeed,
 )
+from harness.scenario.model import Scenario
+from harness.scenario.venues import Pool
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from harness.scenario import (
     checked,
     load_scenario,
 )
-from harness.scenario.model import PositionRow, Positions, Response
+from harness.scenario.populations import PositionRow, Positions, Response
 
 SEEDS = range(6)
 

@@ -15,7 +15,7 @@ from harness.population import build_population
 from harness.run import run
 from harness.scenario import Positions, PositionTable, dump_scenario, load_scenario, parse_scenario
 from harness.scenario._decode import decode_table
-from harness.scenario.model import Population
+from harness.scenario.populations import Population
 from harness.scenario.positions import load_positions, read_positions
 
 LONG = "account,collateral_asset,collateral_amount,debt_asset,debt_amount\n"

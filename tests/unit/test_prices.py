@@ -29,7 +29,7 @@ from harness.scenario import (
     load_scenario,
     with_price_file,
 )
-from harness.scenario.model import BlockSpace
+from harness.scenario.blocks import BlockSpace
 
 UNIT = 10**8
 START = 1583971200
