@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {IERC20} from "./IERC20.sol";
+import {IERC4626} from "./IERC4626.sol";
 
 /// @title A token for a supplier's claims on a lending market (ERC-4626)
 /// @notice Assets go to the market at once, and shares are parts of the claims the vault got for them, which can
@@ -12,12 +12,7 @@ import {IERC20} from "./IERC20.sol";
 /// shares, and whoever can pay for it can lift the share price at will, within one transaction, as happened to
 /// Cream in October 2021. Otherwise the vault counts its own claims, and a gift is lost. Tokens sent to the
 /// vault itself count in neither case.
-interface IReceiptVault is IERC20 {
-    event Deposit(address indexed sender, address indexed owner, uint256 assets, uint256 shares);
-    event Withdraw(
-        address indexed sender, address indexed receiver, address indexed owner, uint256 assets, uint256 shares
-    );
-
+interface IReceiptVault is IERC4626 {
     /// @notice The deposit is too small for a single share, or nothing was asked for.
     error ZeroShares();
     error Reentrancy();
@@ -31,41 +26,4 @@ interface IReceiptVault is IERC20 {
     /// @notice The units the market has down for the vault; more than `heldUnits` after a gift that does not
     /// count.
     function marketUnits() external view returns (uint256);
-
-    // ---- ERC-4626
-
-    function asset() external view returns (address);
-
-    /// @notice What `heldUnits` are worth, rounded down.
-    function totalAssets() external view returns (uint256);
-
-    function convertToShares(uint256 assets) external view returns (uint256 shares);
-
-    function convertToAssets(uint256 shares) external view returns (uint256 assets);
-
-    function maxDeposit(address receiver) external view returns (uint256 assets);
-
-    function maxMint(address receiver) external view returns (uint256 shares);
-
-    /// @notice As far as the market has cash.
-    function maxWithdraw(address owner) external view returns (uint256 assets);
-
-    /// @notice As far as the market has cash.
-    function maxRedeem(address owner) external view returns (uint256 shares);
-
-    function previewDeposit(uint256 assets) external view returns (uint256 shares);
-
-    function previewMint(uint256 shares) external view returns (uint256 assets);
-
-    function previewWithdraw(uint256 assets) external view returns (uint256 shares);
-
-    function previewRedeem(uint256 shares) external view returns (uint256 assets);
-
-    function deposit(uint256 assets, address receiver) external returns (uint256 shares);
-
-    function mint(uint256 shares, address receiver) external returns (uint256 assets);
-
-    function withdraw(uint256 assets, address receiver, address owner) external returns (uint256 shares);
-
-    function redeem(uint256 shares, address receiver, address owner) external returns (uint256 assets);
 }

@@ -61,7 +61,7 @@ contract ForcedTradeRouter is IForcedTradeRouter {
         uint256 amountIn,
         uint256 minOut,
         address to
-    ) external returns (uint256 amountOut) {
+    ) public virtual returns (uint256 amountOut) {
         IConstantProductPool pool = IConstantProductPool(poolOf[tokenIn][tokenOut]);
         if (address(pool) == address(0)) revert NoPool(tokenIn, tokenOut);
         uint256 spotBefore = _spotDown(pool, tokenIn);

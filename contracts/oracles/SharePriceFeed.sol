@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IERC20} from "../interfaces/IERC20.sol";
-import {IReceiptVault} from "../interfaces/IReceiptVault.sol";
+import {IERC4626} from "../interfaces/IERC4626.sol";
 import {Math} from "../libraries/Math.sol";
 import {DerivedFeed} from "./DerivedFeed.sol";
 
@@ -11,12 +11,12 @@ import {DerivedFeed} from "./DerivedFeed.sol";
 /// shares. Not USD: ProductFeed multiplies it with the asset's price, CappedGrowthFeed keeps a gift to the
 /// vault from lifting it. The round is the block's timestamp.
 contract SharePriceFeed is DerivedFeed {
-    IReceiptVault public immutable vault;
+    IERC4626 public immutable vault;
 
     /// @dev answer = floor(total assets x up / total shares).
     uint256 private immutable _up;
 
-    constructor(IReceiptVault vault_, uint8 decimals_, string memory description_)
+    constructor(IERC4626 vault_, uint8 decimals_, string memory description_)
         DerivedFeed(decimals_, description_)
     {
         vault = vault_;

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {ICuratedVault} from "../interfaces/ICuratedVault.sol";
+import {IERC4626} from "../interfaces/IERC4626.sol";
+
+/// @title VaultLens
+/// @notice What the harness reads of curated vaults every block, in one call.
+contract VaultLens {
+    /// @notice For each vault its total assets, shares, idle assets and liquidity; then for each of its strategies
+    /// what its part is worth, and what it has lost and nobody has covered.
+    function read(ICuratedVault[] calldata vaults) external view returns (uint256[] memory words) {
+        uint256 count = 0;
+        for (uint256 i = 0; i < vaults.length; ++i) count += 4 + 2 * vaults[i].strategyCount();
+        words = new uint256[](count);
+        uint256 next = 0;
+        for (uint256 i = 0; i < vaults.length; ++i) {
+            words[next++] = vaults[i].totalAssets();
+            words[next++] = vaults[i].totalSupply();
+            words[next++] = vaults[i].idle();
+            words[next++] = vaults[i].liquidity();
+            uint256 strategies = vaults[i].strategyCount();
+            for (uint256 id = 0; id < strategies; ++id) {
+                (, words[next], words[next + 1]) = vaults[i].strategy(id);
+                next += 2;
+            }
+        }
+    }
+}
