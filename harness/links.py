@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.cross_margin import is_cross
 from harness.cuts import CHANNELS, Channel, Link
 from harness.scenario import Lender, Liquidator, Scenario
 from harness.world import World
@@ -47,3 +48,6 @@ def _links(scenario: Scenario, world: World) -> Iterator[tuple[str, Channel]]:
     for held in places.values():
         if len(held) > 1 and any(moves for _, moves in held):
             yield from ((name, "holder") for name, _ in held)
+    for name, exchange in world.exchanges.items():
+        if any(is_cross(held) for trader in exchange.traders for held in trader.accounts):
+            yield name, "cross-margin"

@@ -41,6 +41,7 @@ from harness.builder import (
     merge,
     select,
 )
+from harness.cross_margin import stand_alone
 from harness.cuts import UNCUT, Cuts
 from harness.engine.base import Block, Engine, Receipt, Transaction
 from harness.engine.digest import DigestChain
@@ -97,6 +98,9 @@ def simulate(
     Raises EngineError if the engine fails.
     """
     clock, space = scenario.clock, scenario.block_space
+    first = Block(first_number, clock.time(0))
+    venues = cuts.venues("cross-margin")
+    world, parting = stand_alone(engine, world, scenario, venues, first)
     context = Context(world, scenario, seed, cuts)
     agents = build_agents(context)
     publisher = Publisher(dict(world.externals), dict(paths))
@@ -105,7 +109,7 @@ def simulate(
     digests = DigestChain(digest)
 
     severing = Severing(world, scenario, cuts, agents)
-    switch = Block(first_number, clock.time(0), severing.opening())
+    switch = first._replace(transactions=(*parting, *severing.opening()))
     require_success(switch, engine.execute(switch))
     digests.add(Block(switch.number, switch.timestamp), [])
     view = View(engine, world, scenario, paths)

@@ -23,11 +23,11 @@ Matrix = Mapping[str, Mapping[str, float]]
 
 def predictions(result: RunResult) -> dict[str, Matrix]:
     """Predicted losses of j by i's sales, by measure, then i, then j: in the order of the simulated
-    matrix. Empty where no pool trades any collateral."""
+    matrix. Empty where there is no lending market, or no pool trades any collateral."""
     assets, depths = _depths(result)
-    if not assets:
-        return {}
     names = list(result.world.venues)
+    if not assets or not names:
+        return {}
     held, sold, equity, shock = _start(result, names, assets)
     found = {
         "overlap": overlaps(held, depths),

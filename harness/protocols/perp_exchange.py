@@ -184,6 +184,8 @@ class PerpVenue:
         #: who holds the vault's shares at the start
         self.provider = provider
         self.traders = tuple(traders)
+        self._participants = tuple(participants)
+        self._decimals = dict(decimals)
         self.settlement = spec.settlement
         self.markets = tuple(market.symbol for market in spec.markets)
         self.collaterals = tuple(collateral.symbol for collateral in spec.collaterals)
@@ -241,6 +243,19 @@ class PerpVenue:
         self._exact: list[list[int]] = []
         self.sums: Sums
         self.reset()
+
+    def with_traders(self, traders: Sequence[Trader]) -> PerpVenue:
+        """The same exchange with other accounts of its traders."""
+        return PerpVenue(
+            self.spec,
+            self.exchange,
+            self.lens,
+            self.vault,
+            traders,
+            self._participants,
+            self._decimals,
+            self.provider,
+        )
 
     def word_of(self, trader: Trader, place: int) -> bytes:
         """The word of a trader's account."""

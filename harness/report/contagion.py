@@ -24,6 +24,7 @@ _CHANNELS = {
     "lender": "common lenders",
     "liquidator": "liquidators' capital",
     "block-space": "block space",
+    "cross-margin": "cross margin",
 }
 
 
