@@ -11,10 +11,13 @@ import {IERC4626} from "./IERC4626.sol";
 ///
 /// What a strategy loses is at once off the worth of every share, wherever shares are: that is how a deficit
 /// in one market reaches another that takes them as collateral. The vault notes what each has lost whenever it
-/// is touched, net of the interest earned since it last was, and anyone may cover it; nothing else that is sent
-/// to the vault counts, so that nobody can lift the price of a share above what its assets have earned.
+/// is touched, net of the interest earned since it last was, and anyone may cover what of it fell on shares
+/// that are still here. Nothing else that is sent to the vault counts, neither assets nor a strategy's shares,
+/// so that nobody can lift the price of a share above what its assets have earned. (A strategy that counts
+/// gifts to itself passes them on.)
 ///
-/// Shares have the asset's decimals, the first are one for one, and all is rounded against whoever acts.
+/// Shares have the asset's decimals, the first are one for one, and all is rounded against whoever acts. While
+/// shares are worth nothing at all nobody can enter.
 interface ICuratedVault is IERC4626 {
     event Allocated(uint256 indexed id, uint256 assets);
     event Deallocated(uint256 indexed id, uint256 assets);
@@ -25,8 +28,9 @@ interface ICuratedVault is IERC4626 {
 
     error NotCurator(address caller);
     error WrongAsset(address strategy);
+    error DuplicateStrategy(address strategy);
 
-    /// @notice The amount is too small for a single share, or nothing was asked for.
+    /// @notice The amount is too small for a single share, nothing was asked for, or shares are worth nothing.
     error ZeroShares();
 
     /// @notice Idle assets and the cash of all strategies' markets do not pay for this.
@@ -42,10 +46,14 @@ interface ICuratedVault is IERC4626 {
     /// @return lost What it has lost and nobody has covered, as of the last touch.
     function strategy(uint256 id) external view returns (IERC4626 vault, uint256 assets, uint256 lost);
 
+    /// @notice Of what a strategy has lost and nobody has covered, what fell on shares that are still here, as
+    /// of the last touch: those that left have borne theirs.
+    function coverable(uint256 id) external view returns (uint256);
+
     /// @notice Assets that are with no strategy.
     function idle() external view returns (uint256);
 
-    /// @notice What could be paid out now.
+    /// @notice What could be paid out now. Strategies that share one market's cash each count it.
     function liquidity() external view returns (uint256);
 
     /// @notice Puts idle assets into a strategy. Curator only.
@@ -57,6 +65,7 @@ interface ICuratedVault is IERC4626 {
     /// @notice Notes losses. Anyone may.
     function touch() external;
 
-    /// @notice The caller makes good what a strategy has lost, at most `assets`, in cash that is idle then.
+    /// @notice The caller makes good what a strategy has lost, at most `assets` and what is coverable, in cash
+    /// that is idle then.
     function cover(uint256 id, uint256 assets) external returns (uint256 covered);
 }

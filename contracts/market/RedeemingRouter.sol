@@ -58,10 +58,10 @@ contract RedeemingRouter is IRedeemingRouter, ForcedTradeRouter {
         uint256 priceBefore = _priceDown(vault);
         if (cutAll || cut[origin] || cutShare[address(vault)]) {
             assets = vault.previewRedeem(shares);
-            vault.transferFrom(msg.sender, sink, shares);
+            IERC20(address(vault)).safeTransferFrom(msg.sender, sink, shares);
             Sink(sink).fill(IERC20(vault.asset()), assets, to);
         } else {
-            vault.transferFrom(msg.sender, address(this), shares);
+            IERC20(address(vault)).safeTransferFrom(msg.sender, address(this), shares);
             assets = vault.redeem(shares, to, address(this));
         }
         emit ForcedTrade(

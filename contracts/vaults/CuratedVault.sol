@@ -16,16 +16,20 @@ contract CuratedVault is ICuratedVault, ERC20 {
 
     struct Strategy {
         IERC4626 vault;
-        /// @dev What it was worth after the last touch.
+        /// @dev Shares of it from the vault's own allocations.
+        uint256 shares;
+        /// @dev What they were worth after the last touch.
         uint256 worth;
         uint256 lost;
+        /// @dev Of what is lost, what fell on shares that are still here.
+        uint256 coverable;
     }
 
     address public immutable asset;
     address public immutable curator;
     uint256 public idle;
 
-    Strategy[] private _strategies;
+    Strategy[] internal _strategies;
 
     bool private transient _entered;
 
@@ -53,7 +57,10 @@ contract CuratedVault is ICuratedVault, ERC20 {
         for (uint256 id = 0; id < strategies.length; ++id) {
             IERC4626 vault = strategies[id];
             if (vault.asset() != asset_) revert WrongAsset(address(vault));
-            _strategies.push(Strategy(vault, 0, 0));
+            for (uint256 other = 0; other < id; ++other) {
+                if (address(strategies[other]) == address(vault)) revert DuplicateStrategy(address(vault));
+            }
+            _strategies.push(Strategy(vault, 0, 0, 0, 0));
             IERC20(asset_).safeApprove(address(vault), type(uint256).max);
         }
     }
@@ -96,18 +103,17 @@ contract CuratedVault is ICuratedVault, ERC20 {
 
     function allocate(uint256 id, uint256 assets) external nonReentrant onlyCurator {
         _touch();
-        idle -= assets;
-        _strategies[id].vault.deposit(assets, address(this));
-        _revalue(id);
+        if (assets > idle) revert InsufficientLiquidity(idle, assets);
         emit Allocated(id, assets);
+        _put(id, assets);
     }
 
     function deallocate(uint256 id, uint256 assets) external nonReentrant onlyCurator {
         _touch();
-        idle += assets;
-        _strategies[id].vault.withdraw(assets, address(this), address(this));
-        _revalue(id);
+        uint256 cash = _cashDown(id);
+        if (assets > cash) revert InsufficientLiquidity(cash, assets);
         emit Deallocated(id, assets);
+        _take(id, assets);
     }
 
     function touch() external nonReentrant {
@@ -116,7 +122,8 @@ contract CuratedVault is ICuratedVault, ERC20 {
 
     function cover(uint256 id, uint256 assets) external nonReentrant returns (uint256 covered) {
         _touch();
-        covered = assets.min(_strategies[id].lost);
+        covered = assets.min(_strategies[id].coverable);
+        _strategies[id].coverable -= covered;
         _strategies[id].lost -= covered;
         idle += covered;
         emit Covered(id, msg.sender, covered);
@@ -134,6 +141,10 @@ contract CuratedVault is ICuratedVault, ERC20 {
         return (s.vault, _assetsDown(id), s.lost);
     }
 
+    function coverable(uint256 id) external view returns (uint256) {
+        return _strategies[id].coverable;
+    }
+
     function totalAssets() public view returns (uint256 assets) {
         assets = idle;
         for (uint256 id = 0; id < _strategies.length; ++id) assets += _assetsDown(id);
@@ -142,7 +153,7 @@ contract CuratedVault is ICuratedVault, ERC20 {
     function liquidity() public view returns (uint256 assets) {
         assets = idle;
         for (uint256 id = 0; id < _strategies.length; ++id) {
-            assets += _strategies[id].vault.maxWithdraw(address(this));
+            assets += _cashDown(id);
         }
     }
 
@@ -154,12 +165,12 @@ contract CuratedVault is ICuratedVault, ERC20 {
         return previewRedeem(shares);
     }
 
-    function maxDeposit(address) external pure returns (uint256) {
-        return type(uint256).max;
+    function maxDeposit(address) external view returns (uint256) {
+        return _isWipedOut() ? 0 : type(uint256).max;
     }
 
-    function maxMint(address) external pure returns (uint256) {
-        return type(uint256).max;
+    function maxMint(address) external view returns (uint256) {
+        return _isWipedOut() ? 0 : type(uint256).max;
     }
 
     function maxWithdraw(address owner) external view returns (uint256) {
@@ -173,7 +184,9 @@ contract CuratedVault is ICuratedVault, ERC20 {
     }
 
     function previewDeposit(uint256 assets) public view returns (uint256) {
-        return totalSupply == 0 ? assets : assets.mulDivDown(totalSupply, totalAssets());
+        if (totalSupply == 0) return assets;
+        uint256 total = totalAssets();
+        return total == 0 ? 0 : assets.mulDivDown(totalSupply, total);
     }
 
     function previewMint(uint256 shares) public view returns (uint256) {
@@ -181,7 +194,8 @@ contract CuratedVault is ICuratedVault, ERC20 {
     }
 
     function previewWithdraw(uint256 assets) public view returns (uint256) {
-        return totalSupply == 0 ? 0 : assets.mulDivUp(totalSupply, totalAssets());
+        uint256 total = totalAssets();
+        return total == 0 ? 0 : assets.mulDivUp(totalSupply, total);
     }
 
     function previewRedeem(uint256 shares) public view virtual returns (uint256) {
@@ -191,30 +205,47 @@ contract CuratedVault is ICuratedVault, ERC20 {
     // ---- Both ways
 
     function _enter(uint256 assets, uint256 shares, address receiver) private {
-        if (shares == 0) revert ZeroShares();
+        // Shares worth nothing would be minted for nothing, and take part in what is covered later.
+        if (shares == 0 || assets == 0) revert ZeroShares();
         idle += assets;
         _mint(receiver, shares);
         emit Deposit(msg.sender, receiver, assets, shares);
         IERC20(asset).safeTransferFrom(msg.sender, address(this), assets);
     }
 
+    /// @dev Shares are burned when everything is here, and all is paid at once: nobody who is called meanwhile
+    /// finds fewer shares beside assets that are still to go.
     function _leave(uint256 assets, uint256 shares, address receiver, address owner) private {
         if (shares == 0) revert ZeroShares();
+        if (shares > balanceOf[owner]) revert InsufficientBalance(owner, balanceOf[owner], shares);
         if (msg.sender != owner) _spendAllowance(owner, shares);
+        _gather(assets);
+        _forgo(shares);
         _burn(owner, shares);
-        uint256 fromIdle = assets.min(idle);
-        idle -= fromIdle;
+        idle -= assets;
         emit Withdraw(msg.sender, receiver, owner, assets, shares);
-        if (fromIdle != 0) IERC20(asset).safeTransfer(receiver, fromIdle);
-        uint256 due = assets - fromIdle;
-        for (uint256 id = 0; due != 0 && id < _strategies.length; ++id) {
-            uint256 part = due.min(_strategies[id].vault.maxWithdraw(address(this)));
-            if (part == 0) continue;
-            _strategies[id].vault.withdraw(part, receiver, address(this));
-            _revalue(id);
-            due -= part;
+        if (assets != 0) IERC20(asset).safeTransfer(receiver, assets);
+    }
+
+    /// @dev Makes so much idle, from the strategies in their order.
+    function _gather(uint256 assets) private {
+        for (uint256 id = 0; idle < assets && id < _strategies.length; ++id) {
+            uint256 part = (assets - idle).min(_cashDown(id));
+            if (part != 0) _take(id, part);
         }
-        if (due != 0) revert InsufficientLiquidity(assets - due, assets);
+        if (idle < assets) revert InsufficientLiquidity(idle, assets);
+    }
+
+    function _put(uint256 id, uint256 assets) internal virtual {
+        idle -= assets;
+        _strategies[id].shares += _strategies[id].vault.deposit(assets, address(this));
+        _revalue(id);
+    }
+
+    function _take(uint256 id, uint256 assets) private {
+        idle += assets;
+        _strategies[id].shares -= _strategies[id].vault.withdraw(assets, address(this), address(this));
+        _revalue(id);
     }
 
     function _spendAllowance(address owner, uint256 shares) private {
@@ -226,25 +257,49 @@ contract CuratedVault is ICuratedVault, ERC20 {
 
     // ---- Losses
 
-    function _touch() internal virtual {
+    function _touch() private {
         for (uint256 id = 0; id < _strategies.length; ++id) {
-            uint256 before = _strategies[id].worth;
-            uint256 loss = before.subFloor(_assetsDown(id));
-            if (loss != 0) {
-                _strategies[id].lost += loss;
-                emit Lost(id, loss);
-            }
+            uint256 loss = _strategies[id].worth.subFloor(_assetsDown(id));
+            if (loss != 0) _note(id, loss);
             _revalue(id);
         }
     }
 
-    /// @dev After the vault's own move in or out, which is no loss.
+    function _note(uint256 id, uint256 loss) internal virtual {
+        _strategies[id].lost += loss;
+        _strategies[id].coverable += loss;
+        emit Lost(id, loss);
+    }
+
+    /// @dev Shares about to leave take their part of every loss with them: a cover paid to those that stay would
+    /// otherwise lift their price above what it was before the loss, without bound as the last ones leave.
+    function _forgo(uint256 shares) internal virtual {
+        for (uint256 id = 0; id < _strategies.length; ++id) {
+            uint256 open = _strategies[id].coverable;
+            if (open != 0) _strategies[id].coverable = open - open.mulDivUp(shares, totalSupply);
+        }
+    }
+
+    /// @dev After the vault's own move in or out, whose rounding is no loss.
     function _revalue(uint256 id) private {
         _strategies[id].worth = _assetsDown(id);
     }
 
     function _assetsDown(uint256 id) private view returns (uint256) {
-        IERC4626 vault = _strategies[id].vault;
-        return vault.previewRedeem(vault.balanceOf(address(this)));
+        return _strategies[id].vault.previewRedeem(_sharesOf(id));
+    }
+
+    /// @dev What the strategy's market could pay of that now.
+    function _cashDown(uint256 id) private view returns (uint256) {
+        return _assetsDown(id).min(_strategies[id].vault.maxWithdraw(address(this)));
+    }
+
+    /// @dev Not its balance: whoever sent shares there would lift the price of the vault's.
+    function _sharesOf(uint256 id) internal view virtual returns (uint256) {
+        return _strategies[id].shares;
+    }
+
+    function _isWipedOut() private view returns (bool) {
+        return totalSupply != 0 && totalAssets() == 0;
     }
 }
