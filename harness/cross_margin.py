@@ -1,9 +1,10 @@
 """Cross margin inside one account, cut: every position of it stands alone.
 
-Each position of a cross account with several moves into an account of the same owner isolated to
-its market, with its own part of what the account holds. The parts are as the initial margins that
-the exchange requires of the positions after set-up: so each keeps the ratio of margin to
-requirement that the account had, every position that could be opened together can be held alone,
+Of a lending market that is a pair of a collateral and a debt (`harness.lending_pairs`). Of an
+exchange: each position of a cross account with several moves into an account of the same owner
+isolated to its market, with its own part of what the account holds. The parts are as the initial
+margins that the exchange requires of the positions after set-up: so each keeps the ratio of margin
+to requirement that the account had, every position that could be opened together can be held alone,
 and with equal requirements the parts are equal, as those of traders who are isolated from the
 start. Of each token the last position has what rounding leaves.
 
@@ -24,6 +25,7 @@ from typing import NamedTuple
 
 from harness.contracts import Contract
 from harness.engine.base import Block, Engine, Transaction, anchor
+from harness.lending_pairs import divided_down, pair_up
 from harness.protocols.clearing import ClearingVenue
 from harness.protocols.perp_exchange import MarketState, PerpVenue
 from harness.protocols.perp_setup import ANY_PRICE, NO_CAP, market_config, tiers
@@ -38,7 +40,7 @@ whatever a base unit of rounding does to it."""
 
 
 class Apart(NamedTuple):
-    """A world in which positions of some exchanges stand alone, and the transactions that bring
+    """A world in which positions of some venues stand alone, and the transactions that bring
     the chain there."""
 
     world: World
@@ -53,28 +55,37 @@ def is_cross(held: TraderAccount) -> bool:
 def stand_alone(
     engine: Engine, world: World, scenario: Scenario, venues: Sequence[str], block: Block
 ) -> Apart:
-    """Parts the cross accounts of these exchanges, as far as they exist.
+    """Parts the cross accounts of these venues, as far as they exist.
 
     engine: after set-up; it is left as it is
     block: number and time of the block that will begin with the transactions
 
     Raises EngineError if a position cannot be closed in that block, as at a refused feed.
     """
-    exchanges = dict(world.exchanges)
+    exchanges, markets = dict(world.exchanges), dict(world.venues)
+    holders = list(world.holders)
     sent: list[Transaction] = []
     for name in venues:
-        venue = exchanges.get(name)
-        if venue is not None:
-            parting = _Parting(engine, world, scenario, venue)
+        if name in exchanges:
+            parting = _Parting(engine, world, scenario, exchanges[name])
             if parting.shared:
                 exchanges[name], transactions = parting.carry_out(block, sent)
                 sent += transactions
+        elif name in markets:
+            pairs = pair_up(engine, world, scenario, markets[name], block, sent)
+            markets[name] = pairs.venue
+            holders += pairs.holders
+            sent += pairs.transactions
     if not sent:
         return Apart(world, ())
-    return Apart(
-        replace(world, exchanges=exchanges, clearing=_behind(world.clearing, exchanges)),
-        tuple(sent),
+    changed = replace(
+        world,
+        exchanges=exchanges,
+        venues=markets,
+        holders=tuple(holders),
+        clearing=_behind(world.clearing, exchanges),
     )
+    return Apart(changed, tuple(sent))
 
 
 def initial_margin_up(
@@ -85,13 +96,6 @@ def initial_margin_up(
     notional = -(-abs(size) * state.mark_wad // value_scale)
     listed = margin_up(market, notional, unit, "initial_bps")
     return -(-listed * state.margin_scale_bps // BPS)
-
-
-def divided_down(amount: int, weights: Sequence[int]) -> list[int]:
-    """An amount in parts as the weights, rounded down; the last part has the rest."""
-    total = sum(weights)
-    parts = [amount * weight // total for weight in weights[:-1]]
-    return [*parts, amount - sum(parts)]
 
 
 def _behind(
@@ -267,4 +271,4 @@ class _Parting:
                 yield self._exchange.transaction(owner, "move", shared.word, to, token, amount)
 
 
-__all__ = ["Apart", "divided_down", "initial_margin_up", "is_cross", "stand_alone"]
+__all__ = ["Apart", "initial_margin_up", "is_cross", "stand_alone"]

@@ -11,8 +11,9 @@ lender       lenders of i answer losses elsewhere, and elsewhere losses of i; cu
 liquidator   liquidators of i serve other venues from the same capital; cut: they have as much
              again for i alone
 block-space  orders about i compete with the others for gas; cut: i has blocks of its own
-cross-margin several positions of an account of exchange i have one margin; cut: each stands
-             alone, with its own part of it (`harness.cross_margin`)
+cross-margin several positions of an account of i have one margin; cut: each stands alone, with
+             its own part of it: on an exchange a position in one market, in a lending market a
+             pair of a collateral and a debt (`harness.cross_margin`)
 ============ =================================================================================
 """
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from harness.cross_margin import is_cross
 from harness.cuts import CHANNELS, Channel, Link
+from harness.lending_pairs import shared_positions
 from harness.scenario import Lender, Liquidator, Scenario
 from harness.world import World
 
@@ -50,4 +51,7 @@ def _links(scenario: Scenario, world: World) -> Iterator[tuple[str, Channel]]:
             yield from ((name, "holder") for name, _ in held)
     for name, exchange in world.exchanges.items():
         if any(is_cross(held) for trader in exchange.traders for held in trader.accounts):
+            yield name, "cross-margin"
+    for name, venue in world.venues.items():
+        if shared_positions(world, venue):
             yield name, "cross-margin"

@@ -254,6 +254,34 @@ class PooledLendingVenue:
         fields[6] = threshold_bps
         return self.market.encode("setAssetConfig", tuple(fields))
 
+    def configuration(self, symbol: str, *, opening: bool) -> bytes:
+        """Call data that gives an asset its listed terms, or those under which positions can be
+        set up whatever they are: without caps, every collateral good for all of its value."""
+        fields = list(self._configs[symbol])
+        if opening:
+            fields[5] = fields[6] = BPS if fields[6] else 0
+            fields[10] = fields[11] = NO_CAP
+        return self.market.encode("setAssetConfig", tuple(fields))
+
+    def with_positions(
+        self, positions: Sequence[Position], suppliers: Sequence[bytes]
+    ) -> PooledLendingVenue:
+        """The same market with other accounts, and further ones whose claims count."""
+        return PooledLendingVenue(
+            self.spec,
+            self.market,
+            self.lens,
+            positions,
+            (*self.suppliers, *suppliers),
+            self.decimals,
+            self._configs,
+            tokens=self._tokens,
+            liquidator=self.liquidator,
+            deleverager=self.deleverager,
+            flash_liquidator=self.flash_liquidator,
+            module=self.module,
+        )
+
     def reset(self) -> None:
         """Forgets what a pass changed of the market's parameters."""
         self.thresholds_bps = self._listed_thresholds()

@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from harness.cross_margin import divided_down, initial_margin_up, stand_alone
+from harness.cross_margin import initial_margin_up, stand_alone
 from harness.cuts import UNCUT, Cuts, Link
 from harness.engine import Engine, default_engine, open_engine
 from harness.engine.base import Block
 from harness.experiments.contagion import contagion, insolvency
+from harness.lending_pairs import divided_down
 from harness.links import links_of
 from harness.metrics.losses import losses
 from harness.protocols.perp_exchange import PerpVenue, halves
