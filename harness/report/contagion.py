@@ -17,7 +17,7 @@ _MOST_NODES = 80
 _MOST_ROWS = 60
 _LEAST_SHOWN = 0.005
 
-_CHANNELS = {
+CHANNEL_NAMES = {
     "price": "pool prices",
     "oracle": "shared feeds",
     "holder": "common holders",
@@ -49,7 +49,7 @@ def _network(found: Mapping[str, Any]) -> Markup:
     links: Mapping[str, Mapping[str, float]] = found["links"]
     matrix: Mapping[str, Mapping[str, float]] = found["matrix"]
     venues = list(matrix)
-    channels = [name for name in _CHANNELS if any(link.endswith(f"/{name}") for link in links)]
+    channels = [name for name in CHANNEL_NAMES if any(link.endswith(f"/{name}") for link in links)]
     carried = {
         link: sum(abs(amount) for venue, amount in row.items() if not link.startswith(f"{venue}/"))
         for link, row in links.items()
@@ -86,7 +86,7 @@ def _network(found: Mapping[str, Any]) -> Markup:
     for place, channel in enumerate(channels):
         y = level(place, len(channels))
         square = element("rect", x="97%", y=f"{y - 6:.1f}", width=12, height=12, class_="channel")
-        label = element("text", _CHANNELS[channel], x="100%", y=f"{y - 13:.1f}", class_="end")
+        label = element("text", CHANNEL_NAMES[channel], x="100%", y=f"{y - 13:.1f}", class_="end")
         parts += [square, label]
     heavy = max(carried, key=lambda link: carried[link], default="")
     told = f"{plural(len(venues), 'venue')} and {plural(len(links), 'link')}; " + (

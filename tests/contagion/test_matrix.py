@@ -13,6 +13,7 @@ from harness.engine import default_engine
 from harness.experiments.contagion import contagion
 from harness.experiments.pool import local_executor
 from harness.links import links_of
+from harness.report.contagion import CHANNEL_NAMES
 from harness.run import Stage, run, set_up
 from harness.scenario import (
     Arbitrageur,
@@ -117,6 +118,10 @@ def test_counterfactual_runs_are_the_same_in_other_processes(several):
     with local_executor(2, 2) as executor:
         spread = contagion(result, executor=executor, workers=2)
     assert spread == contagion(result)
+
+
+def test_every_channel_has_a_name_in_the_report():
+    assert tuple(CHANNEL_NAMES) == CHANNELS
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
