@@ -22,7 +22,46 @@ RATES = (RAY // 20, RAY // 10, RAY)
 NO_RATES = (0, 0, 0)
 
 
-class Vault:
+class Shares:
+    """Any vault of one asset."""
+
+    chain: Any
+    asset: Contract
+    contract: Contract
+
+    def fund(self, who: str, amount: int) -> bytes:
+        """Mint assets to an account and let the vault take them."""
+        address = account(who).address
+        self.chain.mint(self.asset, address, amount)
+        self.chain.approve(address, self.asset, self.contract)
+        return address
+
+    def deposit(self, who: str, assets: int) -> Receipt:
+        """Deposit freshly minted assets."""
+        me = self.fund(who, assets)
+        return self.send(who, "deposit", assets, me)
+
+    def send(self, who: str, function: str, *args: Any, after: int = 1) -> Receipt:
+        """Call the vault."""
+        receipt: Receipt = self.chain.send(
+            account(who).address, self.contract, function, *args, after=after
+        )
+        return receipt
+
+    def read(self, function: str, *args: Any) -> Any:
+        """Read a view of the vault."""
+        return self.chain.read(self.contract, function, *args)
+
+    def shares(self, who: str) -> int:
+        """An account's shares."""
+        return int(self.chain.balance(self.contract, account(who).address))
+
+    def assets(self, who: str) -> int:
+        """Assets in an account's pocket."""
+        return int(self.chain.balance(self.asset, account(who).address))
+
+
+class Vault(Shares):
     """A vault over a market of a dollar, lent against ETH; a borrower's interest makes it grow."""
 
     def __init__(
@@ -54,7 +93,7 @@ class Vault:
                 fees = (500, 0, 1_000, NO_CAP, NO_CAP)
                 chain.send(admin, self.market, "listAsset", (*config, *fees, *rates, KINK))
             market_args = (self.market.address, self.asset.address)
-        self.contract: Contract = chain.deploy(kind, *market_args, gifts, "Receipt", "rUSD")
+        self.contract = chain.deploy(kind, *market_args, gifts, "Receipt", "rUSD")
 
     def price(self, name: str, answer: int) -> None:
         """Publish a price."""
@@ -62,16 +101,8 @@ class Vault:
 
     def fund(self, who: str, amount: int) -> bytes:
         """Mint assets to an account and let vault and market take them."""
-        address = account(who).address
-        self.chain.mint(self.asset, address, amount)
-        for spender in (self.contract, self.market):
-            self.chain.approve(address, self.asset, spender)
-        return address
-
-    def deposit(self, who: str, assets: int) -> Receipt:
-        """Deposit freshly minted assets."""
-        me = self.fund(who, assets)
-        return self.send(who, "deposit", assets, me)
+        self.chain.approve(account(who).address, self.asset, self.market)
+        return super().fund(who, amount)
 
     def give(self, assets: int) -> None:
         """Supply to the market in the vault's name."""
@@ -116,31 +147,12 @@ class Vault:
         self.price("ETH", 2_000 * USD)
         return sum(int(found[field]) for found in self.market.events(receipt.logs, event))
 
-    def send(self, who: str, function: str, *args: Any, after: int = 1) -> Receipt:
-        """Call the vault."""
-        receipt: Receipt = self.chain.send(
-            account(who).address, self.contract, function, *args, after=after
-        )
-        return receipt
-
-    def read(self, function: str, *args: Any) -> Any:
-        """Read a view of the vault."""
-        return self.chain.read(self.contract, function, *args)
-
-    def shares(self, who: str) -> int:
-        """An account's shares."""
-        return int(self.chain.balance(self.contract, account(who).address))
-
-    def assets(self, who: str) -> int:
-        """Assets in an account's pocket."""
-        return int(self.chain.balance(self.asset, account(who).address))
-
     def worth(self, who: str) -> int:
         """What an account's shares are worth."""
         return int(self.read("convertToAssets", self.shares(who)))
 
 
-class Curated:
+class Curated(Shares):
     """A curated vault over receipt vaults of one asset, each over a market of its own."""
 
     def __init__(
@@ -163,20 +175,8 @@ class Curated:
         vaults = [part.contract.address for part in self.parts]
         self.curator = account("curator").address
         args = (self.asset.address, self.curator, vaults, "Curated", "cUSD")
-        self.contract: Contract = chain.deploy(kind, *args)
+        self.contract = chain.deploy(kind, *args)
         self.lens: Contract = chain.deploy("VaultLens")
-
-    def fund(self, who: str, amount: int) -> bytes:
-        """Mint assets to an account and let the vault take them."""
-        address = account(who).address
-        self.chain.mint(self.asset, address, amount)
-        self.chain.approve(address, self.asset, self.contract)
-        return address
-
-    def deposit(self, who: str, assets: int) -> Receipt:
-        """Deposit freshly minted assets."""
-        me = self.fund(who, assets)
-        return self.send(who, "deposit", assets, me)
 
     def redeem(self, who: str, shares: int | None = None) -> int:
         """Redeem shares, all by default; the assets."""
@@ -195,25 +195,6 @@ class Curated:
         self.fund(who, assets)
         receipt = self.send(who, "cover", place, assets)
         return int.from_bytes(receipt.output or b"", "big")
-
-    def send(self, who: str, function: str, *args: Any, after: int = 1) -> Receipt:
-        """Call the vault."""
-        receipt: Receipt = self.chain.send(
-            account(who).address, self.contract, function, *args, after=after
-        )
-        return receipt
-
-    def read(self, function: str, *args: Any) -> Any:
-        """Read a view of the vault."""
-        return self.chain.read(self.contract, function, *args)
-
-    def shares(self, who: str) -> int:
-        """An account's shares."""
-        return int(self.chain.balance(self.contract, account(who).address))
-
-    def assets(self, who: str) -> int:
-        """Assets in an account's pocket."""
-        return int(self.chain.balance(self.asset, account(who).address))
 
     def worth(self, place: int) -> int:
         """What the vault's part of a strategy is worth."""
