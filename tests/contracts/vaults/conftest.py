@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -205,6 +206,103 @@ class Curated(Shares):
         return int(self.read("strategy", place)[2])
 
 
+class Step(NamedTuple):
+    """One thing that happens around a curated vault."""
+
+    kind: str
+    who: str
+    place: int
+    amount: int
+
+
+class Crowd:
+    """Depositors, a curator, borrowers who may default, and people who give or cover, at random."""
+
+    PEOPLE = ("alice", "bob", "carol", "dave", "erin")
+    WEIGHTS: Mapping[str, int] = {
+        "deposit": 6,
+        "mint": 4,
+        "withdraw": 5,
+        "redeem": 5,
+        "allocate": 6,
+        "deallocate": 3,
+        "touch": 1,
+        "cover": 3,
+        "give assets": 1,
+        "give shares": 1,
+        "give units": 1,
+        "outside": 2,
+        "lend": 2,
+        "default": 2,
+    }
+    """How often, of all, by kind; those up to cover are calls of the vault."""
+
+    def __init__(self, vault: Curated, rng: random.Random) -> None:
+        self.vault, self.rng = vault, rng
+        self._borrowers = 0
+        for part in vault.parts:
+            part.supply_market("whale", 100_000 * vault.unit)
+            part.deposit("outsider", 10_000 * vault.unit)
+        vault.deposit("alice", 50_000 * vault.unit)
+
+    def draw(self) -> Step:
+        """What happens next; whoever acts has what it takes, and time has passed."""
+        rng, vault = self.rng, self.vault
+        kind = rng.choices(list(self.WEIGHTS), list(self.WEIGHTS.values()))[0]
+        who, place = rng.choice(self.PEOPLE), rng.randrange(len(vault.parts))
+        amount = int(100_000 ** rng.random() * vault.unit) + rng.randint(0, 9)
+        if rng.random() < 0.1:
+            amount = rng.randint(1, 9)
+        if kind == "redeem":
+            held = vault.shares(who)
+            amount = held if rng.random() < 0.3 else min(amount, held + rng.randint(0, 1))
+        elif kind == "allocate":
+            amount = min(amount, vault.read("idle") + rng.randint(0, 1))
+        elif kind in ("lend", "default"):
+            cash = vault.chain.balance(vault.asset, vault.parts[place].market)
+            amount = int(cash * rng.uniform(0.05, 0.6))
+        vault.fund(who, 10**9 * vault.unit)
+        vault.chain.wait(rng.choice([1, 3_600, 24 * 3_600]))
+        return Step(kind, who, place, amount)
+
+    def call(self, step: Step) -> Receipt:
+        """A step that is one call of the vault, in a block a second later."""
+        me = account(step.who).address
+        args: tuple[Any, ...] = {
+            "touch": (),
+            "cover": (step.place, step.amount),
+            "allocate": (step.place, step.amount),
+            "deallocate": (step.place, step.amount),
+            "deposit": (step.amount, me),
+            "mint": (step.amount, me),
+        }.get(step.kind, (step.amount, me, me))
+        who = "curator" if step.kind.endswith("allocate") else step.who
+        return self.vault.send(who, step.kind, *args)
+
+    def happen(self, step: Step) -> None:
+        """A step that passes the vault by."""
+        vault, part = self.vault, self.vault.parts[step.place]
+        amount = max(step.amount, 1_000)  # so that no market finds it too little
+        donor = vault.fund("donor", amount)
+        if step.kind == "give assets":
+            vault.chain.send(donor, vault.asset, "transfer", vault.contract.address, amount)
+        elif step.kind == "give shares":
+            part.fund("donor", amount)
+            vault.chain.send(donor, part.contract, "deposit", amount, vault.contract.address)
+        elif step.kind == "give units":
+            part.give(amount)
+        elif step.kind == "outside":
+            part.supply_market("whale", amount)
+            part.deposit("outsider", amount)
+        elif step.amount > 10_000:
+            self._borrowers += 1
+            who = f"borrower {self._borrowers}"
+            if step.kind == "lend":
+                part.lend(who, amount, amount * WAD // (500 * vault.unit))
+            else:
+                part.default(who, amount, self.rng.randint(1, 1_400 * USD))
+
+
 KINDS = {"isolated": "IsolatedReceiptVault", "pooled": "PooledReceiptVault"}
 
 
@@ -231,5 +329,15 @@ def make_curated(chain: Any) -> Any:
 
     def make(*overs: str, **options: Any) -> Curated:
         return Curated(chain, overs, **options)
+
+    return make
+
+
+@pytest.fixture
+def make_crowd(make_curated: Any, rng: random.Random) -> Any:
+    """Make a crowd around a curated vault over receipt vaults of these markets."""
+
+    def make(*overs: str, **options: Any) -> Crowd:
+        return Crowd(make_curated(*overs, **options), rng)
 
     return make
