@@ -37,6 +37,11 @@ class Words(NamedTuple):
     body: bytes
 
 
+def read_words(data: bytes) -> list[int]:
+    """A returned ``uint256[]`` as integers."""
+    return [int.from_bytes(data[at : at + WORD], "big") for at in range(2 * WORD, len(data), WORD)]
+
+
 @dataclass(frozen=True, slots=True)
 class _Codec:
     """One ABI type: how wide its head is, and how to write and read it."""

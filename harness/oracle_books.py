@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from harness.engine.base import Engine
+from harness.feeds import capped_terms
 from harness.scenario import (
     BoundedFeed,
     CappedFeed,
@@ -28,7 +29,7 @@ from harness.testing.oracle_invariants import (
     wrong_stuck,
 )
 from harness.view import View
-from harness.world import World, capped_terms
+from harness.world import World
 
 _Q112 = 112
 

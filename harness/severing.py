@@ -11,9 +11,10 @@ from harness.accounts import account
 from harness.agents.base import Agent
 from harness.cuts import Cuts
 from harness.engine.base import Transaction
+from harness.feeds import KEEPER, MAX_UINT
 from harness.orders import Order
 from harness.scenario import Liquidator, Scenario, base_units
-from harness.world import ADMIN, KEEPER, MAX_UINT, MINTER, SEEDER, World
+from harness.world import ADMIN, MINTER, SEEDER, World
 
 
 class Severing:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from harness.feeds import capped_terms
 from harness.scenario import (
     BPS,
     RAY,
@@ -27,7 +28,7 @@ from harness.scenario import (
 )
 from harness.trace import Givers
 from harness.view import FeedRound
-from harness.world import World, capped_terms
+from harness.world import World
 
 
 class Sight:

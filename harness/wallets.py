@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from harness.contracts import WORD, Contract
+from harness.contracts import Contract, read_words
 from harness.engine.base import Engine
 from harness.world import World
 
@@ -38,9 +37,4 @@ def read_wallets(engine: Engine, world: World) -> Wallets:
 
 def _held(engine: Engine, world: World, token: Contract) -> tuple[int, ...]:
     call = world.lens.encode("balances", token.address, list(world.holders))
-    return _integers(engine.call(world.lens.address, call))
-
-
-def _integers(data: bytes) -> tuple[int, ...]:
-    words: Sequence[int] = range(2 * WORD, len(data), WORD)
-    return tuple(int.from_bytes(data[at : at + WORD], "big") for at in words)
+    return tuple(read_words(engine.call(world.lens.address, call)))

@@ -8,21 +8,26 @@ start, and ``outside`` receives what borrowers borrowed.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from functools import cached_property, partial
 from math import isqrt
-from typing import Any
 
 from harness.accounts import account
 from harness.contracts import Contract
 from harness.equipment import Holding, Purse, equip
+from harness.errors import ScenarioError
+from harness.feeds import KEEPER, MAX_UINT, FeedRig
 from harness.modules.deploy import equip_participants
 from harness.population import Position
 from harness.protocols.clearing import ClearingVenue, deploy_clearing
-from harness.protocols.isolated_lending import deploy_isolated_lending
+from harness.protocols.curated_vault import VaultHandle, deploy_vault, deposits_of
+from harness.protocols.isolated_lending import (
+    IsolatedLendingVenue,
+    deploy_isolated_lending,
+    open_isolated_positions,
+)
 from harness.protocols.perp_exchange import PerpVenue
 from harness.protocols.perp_setup import deploy_perp_exchange
 from harness.protocols.pooled_lending import (
@@ -31,6 +36,7 @@ from harness.protocols.pooled_lending import (
     address_of,
     deploy_pooled_lending,
     feed_terms,
+    open_pooled_positions,
 )
 from harness.scenario import (
     PRICE_UNIT,
@@ -38,8 +44,6 @@ from harness.scenario import (
     Arbitrageur,
     BasisTrader,
     Borrowers,
-    BoundedFeed,
-    CappedFeed,
     ClearingHouse,
     FundingKeeper,
     FundUnwinder,
@@ -51,22 +55,16 @@ from harness.scenario import (
     Lending,
     Liquidator,
     MarginCaller,
-    MedianFeed,
     PerpExchange,
     PerpLiquidator,
     Pool,
     PooledLending,
-    PoolSpotFeed,
-    PoolTwapFeed,
     Positions,
-    ProductFeed,
-    PushFeed,
     Scenario,
-    StuckFeed,
     Traders,
+    Vault,
     VaultHedger,
     base_units,
-    rate_ray,
 )
 from harness.scenario.sources import Source, by_name, feed_sources
 from harness.setup import Setup
@@ -77,7 +75,6 @@ USD_DECIMALS = 6
 YEAR = 365 * 24 * 3600
 #: LP wei that a pool's first mint locks for good.
 LOCKED_LIQUIDITY = 1_000
-MAX_UINT = (1 << 256) - 1
 
 ADMIN = account("admin").address
 MINTER = account("minter").address
@@ -86,7 +83,6 @@ BUILDER = account("builder").address
 COLLECTOR = account("fee-collector").address
 SEEDER = account("seeder").address
 POOL_PROVIDER = account("pool-provider").address
-KEEPER = account("keeper").address
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +130,8 @@ class World:
     holders: Sequence[bytes]
     exchanges: Mapping[str, PerpVenue] = field(default_factory=dict)
     clearing: Mapping[str, ClearingVenue] = field(default_factory=dict)
+    vaults: Mapping[str, VaultHandle] = field(default_factory=dict)
+    vault_lens: Contract | None = None
 
     @cached_property
     def units(self) -> Mapping[str, int]:
@@ -148,7 +146,21 @@ class World:
     def final_reads(self) -> list[tuple[bytes, bytes]]:
         """The reads whose return values close a run's digest."""
         reads = [read for venue in self.venues.values() for read in venue.final_reads()]
+        reads += [read for vault in self.vaults.values() for read in vault.final_reads()]
         return reads + [read for held in self.exchanges.values() for read in held.final_reads()]
+
+    @cached_property
+    def vault_of(self) -> Mapping[str, VaultHandle]:
+        """The vaults by the symbols of their shares."""
+        return {vault.spec.share: vault for vault in self.vaults.values()}
+
+    def can_sell(self, sold: str, bought: str) -> bool:
+        """Whether a forced trade of this pair has somewhere to go."""
+        if sold in self.vault_of:
+            sold = self.vault_of[sold].spec.asset
+            if sold == bought:
+                return True
+        return self.pool_of(sold, bought) is not None
 
     def pool_of(self, sold: str, bought: str) -> str | None:
         """Name of the pool through which forced trades of this pair go."""
@@ -175,14 +187,21 @@ def quote_reserve(base_reserve: int, base_price: int, quote_price: int, decimals
 
 
 class _Seeder:
-    """Mints what the set-up needs: sums first, so that each token is minted to SEEDER once."""
+    """Mints what the set-up needs; shares of vaults, which nobody can mint, are SEEDER's at first
+    and handed out."""
 
-    def __init__(self, setup: Setup, tokens: Mapping[str, Contract]) -> None:
+    def __init__(self, setup: Setup, tokens: Mapping[str, Contract], shares: set[str]) -> None:
         self._setup = setup
         self._tokens = tokens
+        #: shares of vaults handed out, or kept to be supplied, by symbol
+        self.handed_out = dict.fromkeys(sorted(shares), 0)
 
     def mint(self, symbol: str, to: bytes, amount: int) -> None:
-        if amount:
+        if symbol in self.handed_out:
+            self.handed_out[symbol] += amount
+            if amount and to != SEEDER:
+                self._setup.send(SEEDER, self._tokens[symbol], "transfer", to, amount)
+        elif amount:
             self._setup.send(MINTER, self._tokens[symbol], "mint", to, amount)
 
     def approve(self, symbol: str, owner: bytes, spender: Contract) -> None:
@@ -204,17 +223,19 @@ def deploy(
     traders = traders or {}
     setup = Setup()
     decimals = {asset.symbol: asset.decimals for asset in scenario.assets} | {USD: USD_DECIMALS}
+    shares = {vault.share for vault in scenario.venues_of(Vault)}
     tokens = {
         symbol: setup.deploy("Token", symbol, symbol, places, MINTER)
         for symbol, places in decimals.items()
+        if symbol not in shares
     }
-    seeder = _Seeder(setup, tokens)
+    seeder = _Seeder(setup, tokens, shares)
     externals = _deploy_externals(scenario, setup, seeder, tokens, start_prices)
     pools = _deploy_pools(scenario, setup, seeder, tokens, start_prices)
-    feeds = _deploy_feeds(scenario, setup, tokens, pools, start_prices)
-    relays = _deploy_relays(scenario, setup, feeds)
+    rig = FeedRig(setup, scenario, tokens, start_prices)
+    rig.deploy({name: pool.contract for name, pool in pools.items()}, {})
 
-    router = setup.deploy("ForcedTradeRouter", ADMIN)
+    router = setup.deploy("RedeemingRouter" if shares else "ForcedTradeRouter", ADMIN)
     sink = setup.deploy("Sink", router.address)
     setup.send(ADMIN, router, "setSink", sink.address)
     routed: set[frozenset[str]] = set()
@@ -240,35 +261,12 @@ def deploy(
     flash_liquidator = None
     if any(agent.funding == "flash-loan" for agent in scenario.agents_of(Liquidator)):
         flash_liquidator = setup.deploy("FlashLiquidator", router.address)
-    borrowing: dict[str, list[Position]] = {}
-    for position in lending_positions(traders):
-        borrowing.setdefault(position.venue, []).append(position)
-    venues: dict[str, PooledLendingVenue] = {}
-    sink_stock: dict[str, int] = dict.fromkeys(decimals, 0)
-    for spec in scenario.venues_of(Lending):
-        held = [*positions.get(spec.name, ()), *borrowing.get(spec.name, ())]
-        read = {**feeds, **relays[spec.name]}
-        if isinstance(spec, PooledLending):
-            venues[spec.name] = deploy_pooled_lending(
-                setup,
-                spec,
-                held,
-                tokens=tokens,
-                feeds=read,
-                decimals=decimals,
-                scenario=scenario,
-                liquidation_executor=liquidation_executor,
-                deleverage_executor=deleverage_executor,
-                flash_liquidator=flash_liquidator,
-                router=router,
-                mint=seeder.mint,
-                approve=seeder.approve,
-                seeder=SEEDER,
-                admin=ADMIN,
-            )
-        elif isinstance(spec, IsolatedLending) and isolated_executors:
+
+    def deploy_lending(spec: Lending, held: Sequence[Position]) -> PooledLendingVenue:
+        read = rig.read_by(spec.name)
+        if isinstance(spec, IsolatedLending) and isolated_executors:
             liquidator, deleverager = isolated_executors
-            venues[spec.name] = deploy_isolated_lending(
+            return deploy_isolated_lending(
                 setup,
                 spec,
                 held,
@@ -281,7 +279,72 @@ def deploy(
                 approve=seeder.approve,
                 seeder=SEEDER,
             )
-        _add_sink_stock(sink_stock, held, start_prices, decimals)
+        if not isinstance(spec, PooledLending):
+            raise TypeError(f"{spec.name}: no contract lends so")  # validation refuses it
+        return deploy_pooled_lending(
+            setup,
+            spec,
+            held,
+            tokens=tokens,
+            feeds=read,
+            decimals=decimals,
+            scenario=scenario,
+            liquidation_executor=liquidation_executor,
+            deleverage_executor=deleverage_executor,
+            flash_liquidator=flash_liquidator,
+            router=router,
+            mint=seeder.mint,
+            approve=seeder.approve,
+            seeder=SEEDER,
+            admin=ADMIN,
+        )
+
+    def open_positions(venue: PooledLendingVenue) -> None:
+        mint, approve = seeder.mint, seeder.approve
+        if isinstance(venue, IsolatedLendingVenue):
+            open_isolated_positions(setup, venue, mint=mint, approve=approve, seeder=SEEDER)
+        else:
+            open_pooled_positions(
+                setup, venue, mint=mint, approve=approve, seeder=SEEDER, admin=ADMIN
+            )
+
+    borrowing: dict[str, list[Position]] = {}
+    for position in lending_positions(traders):
+        borrowing.setdefault(position.venue, []).append(position)
+    venues: dict[str, PooledLendingVenue] = {}
+    vaults: dict[str, VaultHandle] = {}
+    unopened: list[str] = []
+    sink_stock: dict[str, int] = dict.fromkeys(decimals, 0)
+    for place, spec in enumerate(scenario.venues):
+        if isinstance(spec, Vault):
+            vault = deploy_vault(
+                setup,
+                spec,
+                venues,
+                tokens,
+                decimals,
+                mint=seeder.mint,
+                approve=seeder.approve,
+                seeder=SEEDER,
+            )
+            vaults[spec.name], tokens[spec.share] = vault, vault.vault
+            setup.send(ADMIN, router, "setRedeems", vault.vault.address, True)
+            rig.deploy({}, {spec.share: vault.vault})
+        elif isinstance(spec, Lending):
+            held = [*positions.get(spec.name, ()), *borrowing.get(spec.name, ())]
+            venues[spec.name] = deploy_lending(spec, held)
+            unopened.append(spec.name)
+            _add_sink_stock(sink_stock, scenario, held, start_prices, decimals)
+        # positions are opened once everybody who lends to their market is there
+        left = {
+            market.venue
+            for later in scenario.venues[place + 1 :]
+            if isinstance(later, Vault)
+            for market in later.markets
+        }
+        for name in [name for name in unopened if name not in left]:
+            open_positions(venues[name])
+            unopened.remove(name)
     exchanges: dict[str, PerpVenue] = {}
     for exchange in scenario.venues_of(PerpExchange):
         exchanges[exchange.name] = deploy_perp_exchange(
@@ -290,7 +353,7 @@ def deploy(
             traders.get(exchange.name, ()),
             _participants(scenario, exchange.name),
             tokens=tokens,
-            feeds={**feeds, **relays[exchange.name]},
+            feeds=rig.read_by(exchange.name),
             decimals=decimals,
             scenario=scenario,
             router=router,
@@ -353,7 +416,19 @@ def deploy(
     )
     _deposit_fees(setup, seeder, scenario.block_space.fee_asset, fee_ledger, fee_deposits)
 
+    for vault in vaults.values():
+        symbol = vault.spec.share
+        left_over = deposits_of(vault.spec, decimals) - seeder.handed_out[symbol]
+        if left_over < 0:
+            path = f"venue.{vault.spec.name}.market"
+            allowed = (
+                f"at least the {-left_over / 10 ** decimals[symbol]:g} {symbol} more that others"
+            )
+            raise ScenarioError(path, f"deposits of {vault.spec.deposits:g}", f"{allowed} have")
+        seeder.mint(symbol, vault.passive, left_over)
+
     lens = setup.deploy("WorldLens")
+    vault_lens = setup.deploy("VaultLens") if vaults else None
     people = [OUTSIDE, ADMIN, MINTER, PUBLISHER, BUILDER, COLLECTOR, SEEDER, POOL_PROVIDER, KEEPER]
     holders = dict.fromkeys(people)
     holders.update(dict.fromkeys(setup.contracts))
@@ -361,6 +436,8 @@ def deploy(
     for venue in venues.values():
         holders.update(dict.fromkeys(venue.people))
     holders.update(dict.fromkeys(_purses(scenario)))
+    for vault in vaults.values():
+        holders.update(dict.fromkeys((vault.curator, vault.passive)))
     for held_exchange in exchanges.values():
         holders.update(dict.fromkeys(held_exchange.people))
     return World(
@@ -368,9 +445,9 @@ def deploy(
         tokens=tokens,
         decimals=decimals,
         externals=externals,
-        feeds=feeds,
+        feeds=rig.feeds,
         sources=by_name(feed_sources(scenario)),
-        relays=relays,
+        relays=rig.relays,
         pools=pools,
         venues=venues,
         fee_ledger=fee_ledger,
@@ -386,6 +463,8 @@ def deploy(
         holders=tuple(holders),
         exchanges=exchanges,
         clearing=clearing,
+        vaults=vaults,
+        vault_lens=vault_lens,
     )
 
 
@@ -453,147 +532,18 @@ def _deploy_pools(
     return pools
 
 
-def _deploy_feeds(
-    scenario: Scenario,
-    setup: Setup,
-    tokens: Mapping[str, Contract],
-    pools: Mapping[str, PoolHandle],
-    start_prices: Mapping[str, int],
-) -> dict[str, Contract]:
-    """Every feed by the name of its source, each after those it reads."""
-    sources = feed_sources(scenario)
-    feeds: dict[str, Contract] = {}
-
-    def transmit(source: Source) -> None:
-        answer = feed_answer(start_prices[source.symbol], source.decimals)
-        setup.send(KEEPER, feeds[source.name], "transmit", answer)
-
-    averages: list[tuple[PoolTwapFeed, Contract]] = []
-    for source in sources:
-        kind, args = _feed_terms(scenario, source, tokens, pools, feeds, start_prices)
-        feeds[source.name] = setup.deploy(kind, *args)
-        if isinstance(source.feed, PushFeed):
-            transmit(source)
-        if isinstance(source.feed, PoolTwapFeed):
-            averages.append((source.feed, feeds[source.name]))
-    if averages:
-        _fill_averages(setup, averages)
-        for source in sources:
-            if isinstance(source.feed, PushFeed):
-                transmit(source)  # the first report is a window old by now
-    return feeds
-
-
-def _deploy_relays(
-    scenario: Scenario, setup: Setup, feeds: Mapping[str, Contract]
-) -> dict[str, dict[str, Contract]]:
-    """For each lending venue and exchange a relay to every feed that another one reads too.
-
-    Venues that share no feed read theirs directly.
-    """
-    read = {
-        spec.name: tuple(listing.feed_name for listing in spec.assets)
-        for spec in scenario.venues_of(Lending)
-    }
-    read |= {spec.name: spec.symbols for spec in scenario.venues_of(PerpExchange)}
-    readers = Counter(feed for names in read.values() for feed in names)
-    return {
-        name: {
-            feed: setup.deploy("RelayFeed", KEEPER, feeds[feed].address)
-            for feed in names
-            if readers[feed] > 1
-        }
-        for name, names in read.items()
-    }
-
-
-def _fill_averages(setup: Setup, averages: Sequence[tuple[PoolTwapFeed, Contract]]) -> None:
-    """Lets a window pass with an observation at each of its spacings."""
-    due = sorted(
-        (number * spec.spacing_s, place)
-        for place, (spec, _) in enumerate(averages)
-        for number in range(spec.granularity + 1)
-    )
-    passed = 0
-    for at, place in due:
-        if at > passed:
-            setup.wait(at - passed)
-            passed = at
-        setup.send(KEEPER, averages[place][1], "poke")
-
-
-def _feed_terms(
-    scenario: Scenario,
-    source: Source,
-    tokens: Mapping[str, Contract],
-    pools: Mapping[str, PoolHandle],
-    feeds: Mapping[str, Contract],
-    start_prices: Mapping[str, int],
-) -> tuple[str, tuple[Any, ...]]:
-    """The contract of a feed and what it is constructed with."""
-    spec, symbol = source.feed, source.symbol
-    title = f"{symbol} / USD"
-    if source.name != symbol:
-        title += f" ({source.name.partition('.')[2]})"
-    read = [feeds[name].address for name in source.reads]
-    if isinstance(spec, PushFeed):
-        return "PushFeed", (KEEPER, spec.decimals, title)
-    if isinstance(spec, PoolSpotFeed):
-        pool = pools[spec.pool].contract.address
-        token = tokens[symbol].address
-        title = f"{symbol} / USD (pool)"
-        return "PoolSpotFeed", (pool, token, read[0], spec.decimals, title)
-    if isinstance(spec, PoolTwapFeed):
-        pool, token = pools[spec.pool].contract.address, tokens[symbol].address
-        window = (spec.window_s, spec.granularity, spec.decimals)
-        return "PoolTwapFeed", (pool, token, read[0], *window, title)
-    if isinstance(spec, MedianFeed):
-        return "MedianFeed", (read, spec.source_max_age_s, spec.quorum, spec.decimals, title)
-    if isinstance(spec, BoundedFeed):
-        return "BoundedFeed", (read[0], read[1], spec.max_deviation_bps, spec.clamps, title)
-    if isinstance(spec, StuckFeed):
-        stale = spec.stale_from_s
-        until = MAX_UINT if stale is None else scenario.clock.start + stale
-        minimum = base_units(spec.minimum_usd, source.decimals)
-        return "StuckFeed", (read[0], minimum, until, title)
-    if isinstance(spec, CappedFeed):
-        terms = capped_terms(scenario, source, start_prices)
-        return "CappedGrowthFeed", (read[0], *terms, title)
-    if isinstance(spec, ProductFeed):
-        return "ProductFeed", (read[0], read[1], spec.decimals, title)
-    raise TypeError(f"{source.name} has no contract")  # validation refuses such a scenario
-
-
-def capped_terms(
-    scenario: Scenario, source: Source, start_prices: Mapping[str, int]
-) -> tuple[int, int, int]:
-    """A capped feed's reference in its decimals, the reference's time, its growth a second
-    (RAY)."""
-    spec = source.feed
-    if not isinstance(spec, CappedFeed):
-        raise TypeError(f"{source.name} is not capped")
-    if spec.reference_usd is None:
-        reference = feed_answer(start_prices[source.symbol], source.decimals)
-    else:
-        reference = base_units(spec.reference_usd, source.decimals)
-    growth = rate_ray(spec.growth_per_year) // YEAR
-    return reference, scenario.clock.start - spec.reference_age_s, growth
-
-
-def feed_answer(price: int, feed_decimals: int) -> int:
-    """A feed's answer for an 8-decimal price, rounded down where the feed is coarser."""
-    answer: int = price * 10**feed_decimals // PRICE_UNIT
-    return answer
-
-
 def _add_sink_stock(
     stock: dict[str, int],
+    scenario: Scenario,
     positions: Sequence[Position],
     start_prices: Mapping[str, int],
     decimals: Mapping[str, int],
 ) -> None:
-    """Every asset the sink may have to pay out: ten times all collateral's worth of each debt."""
+    """Every asset the sink may have to pay out: ten times all collateral's worth of each debt, and
+    of each asset that shares among the collateral are redeemed for."""
     debts = {symbol for position in positions for symbol, _ in position.borrowed}
+    supplied = {symbol for position in positions for symbol, _ in position.supplied}
+    debts |= {vault.asset for vault in scenario.venues_of(Vault) if vault.share in supplied}
     worth = sum(
         amount * start_prices[symbol] // 10 ** decimals[symbol]
         for position in positions

@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from harness.accounts import account
 from harness.agents.base import Context, OrderMaker, OutageClock
 from harness.agents.liquidator import Curves, Purse
+from harness.feeds import MAX_UINT
 from harness.modules.state import DutchSale, EnglishSale, ModuleState, Throttle
 from harness.orders import DECLARED_GAS, Order
 from harness.protocols.pooled_lending import NO_CAP, RAY, Quote
@@ -26,7 +27,6 @@ from harness.scenario import (
     usd_wad,
 )
 from harness.view import VenueState, View
-from harness.world import MAX_UINT
 
 WAD = 10**18
 

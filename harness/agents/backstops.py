@@ -11,6 +11,7 @@ from harness.accounts import account
 from harness.agents.auctions import ATTENTION, Participant
 from harness.agents.base import Context
 from harness.agents.liquidator import Curves, Purse
+from harness.feeds import MAX_UINT
 from harness.modules.state import ModuleState
 from harness.orders import Order
 from harness.protocols.pooled_lending import NO_CAP, RAY, Quote
@@ -23,7 +24,6 @@ from harness.scenario import (
     usd_wad,
 )
 from harness.view import VenueState, View
-from harness.world import MAX_UINT
 
 #: Below this part of what was offered a purchase of absorbed collateral is not wanted.
 _SLIPPAGE_BPS = 50

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from harness.accounts import account
 from harness.agents.base import Context, OrderMaker, OutageClock, WithdrawalClock
+from harness.feeds import MAX_UINT
 from harness.orders import Order
 from harness.protocols.pooled_lending import AssetState
 from harness.scenario import BPS, LiquidityProvider, Supplier, base_units
 from harness.view import VenueState, View
-from harness.world import MAX_UINT
 
 
 class SupplierAgent:

@@ -23,9 +23,11 @@ from harness.scenario.prices import (
     JumpDiffusionPrice,
     ReplayPrice,
     SchedulePrice,
+    SharePrice,
     Shock,
 )
 from harness.scenario.units import PRICE_UNIT
+from harness.scenario.vaults import vault_of
 
 __all__ = ["OutsideProcess", "build_paths"]
 
@@ -63,9 +65,17 @@ def build_paths(scenario: Scenario, seed: int) -> dict[str, Path]:
             an outside process that gives the wrong number of prices.
     """
     diffusions = _diffusions(scenario, seed)
-    return {
+    found = {
         asset.symbol: _quantise(scenario, i, _float_path(scenario, asset, i, seed, diffusions))
         for i, asset in enumerate(scenario.assets)
+        if not isinstance(asset.price, SharePrice)
+    }
+    # what a share is worth while its vault has lost and earned nothing
+    return {
+        asset.symbol: found[vault_of(scenario, asset.symbol).asset]
+        if isinstance(asset.price, SharePrice)
+        else found[asset.symbol]
+        for asset in scenario.assets
     }
 
 

@@ -150,7 +150,7 @@ def deploy_isolated_lending(
     approve: Callable[[str, bytes, Contract], None],
     seeder: bytes,
 ) -> IsolatedLendingVenue:
-    """Deploys a market, its lens and its supplier, and opens the positions.
+    """Deploys a market, its lens and its supplier; `open_isolated_positions` completes it.
 
     Args:
         setup: takes the transactions.
@@ -195,19 +195,6 @@ def deploy_isolated_lending(
         supplier = account(f"{spec.name}-supplier-{spec.debt}").address
         suppliers.append(supplier)
         setup.send(seeder, market, "supply", supplied, 0, supplier)
-    for position in positions:
-        owner = address_of(position)
-        for _, amount in position.supplied:
-            setup.send(seeder, market, "supplyCollateral", amount, owner)
-        for _, amount in position.borrowed:
-            setup.send(owner, market, "borrow", amount, 0, owner, OUTSIDE)
-        for symbol, amount in position.cash:
-            mint(symbol, owner, amount)
-            approve(symbol, owner, market)
-        if position.action == "deleverage":
-            setup.send(owner, market, "setOperator", deleverager.address, True)
-        if position.action == "move":
-            approve(spec.collateral, owner, market)
     places = [decimals[spec.collateral], decimals[spec.debt]]
     return IsolatedLendingVenue(
         spec,
@@ -223,4 +210,35 @@ def deploy_isolated_lending(
     )
 
 
-__all__ = ["COLLATERAL", "DEBT", "IsolatedLendingVenue", "deploy_isolated_lending"]
+def open_isolated_positions(
+    setup: Setup,
+    venue: IsolatedLendingVenue,
+    *,
+    mint: Callable[[str, bytes, int], None],
+    approve: Callable[[str, bytes, Contract], None],
+    seeder: bytes,
+) -> None:
+    """Opens an isolated market's positions."""
+    market = venue.market
+    for position in venue.positions:
+        owner = address_of(position)
+        for _, amount in position.supplied:
+            setup.send(seeder, market, "supplyCollateral", amount, owner)
+        for _, amount in position.borrowed:
+            setup.send(owner, market, "borrow", amount, 0, owner, OUTSIDE)
+        for symbol, amount in position.cash:
+            mint(symbol, owner, amount)
+            approve(symbol, owner, market)
+        if position.action == "deleverage":
+            setup.send(owner, market, "setOperator", venue.deleverager.address, True)
+        if position.action == "move":
+            approve(venue.assets[COLLATERAL], owner, market)
+
+
+__all__ = [
+    "COLLATERAL",
+    "DEBT",
+    "IsolatedLendingVenue",
+    "deploy_isolated_lending",
+    "open_isolated_positions",
+]

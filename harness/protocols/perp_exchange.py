@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.contracts import WORD, Contract, Words
+from harness.contracts import Contract, Words, read_words
 from harness.engine.base import Engine, Log, Receipt
 from harness.scenario import BPS, WAD, PerpExchange, PerpMarket
 from harness.traders import Trader, account_word
@@ -152,9 +152,9 @@ def halves(word: int) -> tuple[int, int]:
     return high - _HALF if high >> 127 else high, low - _HALF if low >> 127 else low
 
 
-def _words(data: bytes) -> list[int]:
-    """A returned ``uint256[]`` as integers."""
-    return [int.from_bytes(data[at : at + WORD], "big") for at in range(2 * WORD, len(data), WORD)]
+def _signed_words(data: bytes) -> list[int]:
+    """A returned ``uint256[]`` as integers in two's complement."""
+    return [signed(word) for word in read_words(data)]
 
 
 class PerpVenue:
@@ -334,18 +334,22 @@ class PerpVenue:
 
     def states(self, engine: Engine) -> tuple[MarketState, ...]:
         """Every market at the last block."""
-        words = [signed(word) for word in _words(engine.call(self.lens.address, self._states_call))]
+        words = [
+            signed(word) for word in read_words(engine.call(self.lens.address, self._states_call))
+        ]
         width = len(MarketState._fields)
         return tuple(MarketState(*words[i : i + width]) for i in range(0, len(words), width))
 
     def prices(self, engine: Engine) -> tuple[int, ...]:
         """USD (WAD) of every market's asset, every collateral and the settlement token as the
         exchange reads them; 0 where it refuses the answer."""
-        return tuple(_words(engine.call(self.lens.address, self._prices_call)))
+        return tuple(read_words(engine.call(self.lens.address, self._prices_call)))
 
     def books(self, engine: Engine) -> PerpBooks:
         """The books at the last block."""
-        words = [signed(word) for word in _words(engine.call(self.lens.address, self._books_call))]
+        words = [
+            signed(word) for word in read_words(engine.call(self.lens.address, self._books_call))
+        ]
         cash, insurance, vault_cash, fees, deficit, tokens, vault_equity, *collateral = words
         return PerpBooks(
             cash, insurance, vault_cash, fees, deficit, tokens, vault_equity, tuple(collateral)
@@ -390,7 +394,7 @@ class PerpVenue:
         if not chosen:
             return
         data = self._ask(engine, "accounts", chosen)
-        words = _words(data)
+        words = read_words(data)
         width, markets = self.width, len(self.markets)
         for place, number in enumerate(chosen):
             row = words[place * width : (place + 1) * width]
@@ -544,7 +548,7 @@ class PerpVenue:
 
     @staticmethod
     def _worth(data: bytes) -> list[Worth]:
-        words = [signed(word) for word in _words(data)]
+        words = _signed_words(data)
         width = len(Worth._fields)
         return [Worth(*words[i : i + width]) for i in range(0, len(words), width)]
 
@@ -552,7 +556,9 @@ class PerpVenue:
         """What liquidating these accounts now would do."""
         if not len(numbers):
             return []
-        words = [signed(word) for word in _words(self._ask(engine, "liquidationQuotes", numbers))]
+        words = [
+            signed(word) for word in read_words(self._ask(engine, "liquidationQuotes", numbers))
+        ]
         return [
             PerpQuote(number, *words[6 * place : 6 * place + 6])
             for place, number in enumerate(numbers)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.accounts import account
-from harness.contracts import WORD, Contract, Words
+from harness.contracts import WORD, Contract, Words, read_words
 from harness.engine.base import Engine, Receipt
 from harness.modules.deploy import configure_module, deploy_module, enroll
 from harness.modules.handle import ModuleHandle
@@ -110,11 +110,6 @@ class Shortfall(NamedTuple):
 
     market: int
     liquidation: int
-
-
-def _words(data: bytes) -> list[int]:
-    """A returned ``uint256[]`` as integers."""
-    return [int.from_bytes(data[at : at + WORD], "big") for at in range(2 * WORD, len(data), WORD)]
 
 
 def _halves(data: bytes) -> tuple[Floats, Floats]:
@@ -247,6 +242,10 @@ class PooledLendingVenue:
     def _listed_thresholds(self) -> tuple[int, ...]:
         return tuple(asset.liquidation_threshold_bps for asset in self.spec.assets)
 
+    def listed(self, symbol: str) -> tuple[Any, ...]:
+        """An asset's configuration as the scenario has it, as the market takes it."""
+        return self._configs[symbol]
+
     def with_threshold(self, symbol: str, threshold_bps: int) -> bytes:
         """Call data that gives an asset another threshold, and an LTV no higher than that."""
         fields = list(self._configs[symbol])
@@ -363,7 +362,7 @@ class PooledLendingVenue:
 
     def states(self, engine: Engine) -> list[AssetState]:
         """Every asset's books at the last block."""
-        words = _words(engine.call(self.lens.address, self._states_call))
+        words = read_words(engine.call(self.lens.address, self._states_call))
         width = len(AssetState._fields)
         return [AssetState(*words[i : i + width]) for i in range(0, len(words), width)]
 
@@ -374,7 +373,7 @@ class PooledLendingVenue:
             return
         self._valued = None
         data = self._ask(engine, "scaledPositions", chosen)
-        self._keep_sums(chosen, _words(data))
+        self._keep_sums(chosen, read_words(data))
         claims, debts = _halves(data)
         shape = (len(chosen), len(self.assets))
         self._claims[chosen] = claims.reshape(shape)
@@ -397,14 +396,14 @@ class PooledLendingVenue:
         if not people:
             return []
         words = self.lens.encode("scaledPositions", self.market.address, list(people))
-        return _words(engine.call(self.lens.address, words))
+        return read_words(engine.call(self.lens.address, words))
 
     def words_of(self, engine: Engine, people: Sequence[bytes]) -> list[int]:
         """Exact balances (claims << 128 | debt, base units) of anyone, an asset each."""
         if not people:
             return []
         call = self.lens.encode("positions", self.market.address, list(people))
-        return _words(engine.call(self.lens.address, call))
+        return read_words(engine.call(self.lens.address, call))
 
     def touched(self, receipts: Sequence[Receipt]) -> set[int]:
         """The numbers of the accounts that the market's events name."""
@@ -491,7 +490,7 @@ class PooledLendingVenue:
         """Exact health factors (WAD) at the market's own prices."""
         if not len(numbers):
             return []
-        return _words(self._ask(engine, "healthFactors", numbers))
+        return read_words(self._ask(engine, "healthFactors", numbers))
 
     def holdings(
         self, number: int, states: Sequence[AssetState], prices_wad: Sequence[int]
@@ -517,7 +516,7 @@ class PooledLendingVenue:
     def quotes(self, engine: Engine, numbers: Sequence[int]) -> list[Quote]:
         """Exact liquidation quotes of these accounts; ``max_repay`` is 0 for one that cannot be
         liquidated."""
-        words = _words(self._ask(engine, "liquidationQuotes", numbers))
+        words = read_words(self._ask(engine, "liquidationQuotes", numbers))
         quotes = [
             Quote(number, *words[5 * place : 5 * place + 5]) for place, number in enumerate(numbers)
         ]
@@ -561,7 +560,7 @@ class PooledLendingVenue:
         everyone = range(len(self.accounts))
         if not self.accounts:
             return Census(len(self.assets), (), ())
-        words = _words(self._ask(engine, "positions", everyone))
+        words = read_words(self._ask(engine, "positions", everyone))
         return Census(len(self.assets), tuple(words), tuple(self.health_factors(engine, everyone)))
 
     def _ask(self, engine: Engine, function: str, numbers: Sequence[int]) -> bytes:
@@ -627,10 +626,10 @@ def deploy_pooled_lending(
     seeder: bytes,
     admin: bytes,
 ) -> PooledLendingVenue:
-    """Deploys a market, its lens and its suppliers, and opens the positions.
+    """Deploys a market, its lens and its suppliers; `open_pooled_positions` completes it.
 
     Positions may start anywhere up to the liquidation threshold, as prices leave them, although
-    a borrower may go no further than the LTV: the LTV is set to the threshold while they open.
+    a borrower may go no further than the LTV: the LTV is the threshold until they are open.
     """
     market = setup.deploy(
         "PooledMarket",
@@ -669,27 +668,6 @@ def deploy_pooled_lending(
         approve=approve,
         seeder=seeder,
     )
-    for position in positions:
-        owner = address_of(position)
-        for symbol, amount in position.supplied:
-            setup.send(seeder, market, "supply", tokens[symbol].address, amount, owner)
-        for symbol, amount in position.borrowed:
-            token = tokens[symbol].address
-            setup.send(owner, market, "borrow", token, amount, owner, OUTSIDE)
-        for symbol, amount in position.cash:
-            mint(symbol, owner, amount)
-            approve(symbol, owner, market)
-        if position.action == "deleverage":
-            setup.send(owner, market, "setOperator", deleverage_executor.address, True)
-        if position.action == "move":
-            for symbol, _ in position.supplied:
-                approve(symbol, owner, market)
-    for listing in spec.assets:
-        if listing.ltv_bps != listing.liquidation_threshold_bps:
-            config = _asset_config(
-                listing, scenario, tokens, feeds, decimals, ltv_bps=listing.ltv_bps
-            )
-            setup.send(admin, market, "setAssetConfig", config)
     configs = {
         listing.symbol: _asset_config(
             listing, scenario, tokens, feeds, decimals, ltv_bps=listing.ltv_bps
@@ -697,19 +675,6 @@ def deploy_pooled_lending(
         for listing in spec.assets
     }
     if module is not None:
-        collaterals = [
-            (tokens[listing.symbol], decimals[listing.symbol])
-            for listing in spec.assets
-            if listing.liquidation_threshold_bps
-        ]
-        configure_module(setup, module, collaterals, admin=admin)
-        enroll(setup, module, [(address_of(p), p) for p in positions], admin=admin)
-        if isinstance(spec.liquidation, AbsorbAndSell) and spec.liquidation.reserves:
-            base = spec.liquidation.base
-            amount = base_units(spec.liquidation.reserves, decimals[base])
-            mint(base, seeder, amount)
-            approve(base, seeder, market)
-            setup.send(seeder, market, "fundReserves", tokens[base].address, amount)
         suppliers.append(module.contract.address)
         suppliers += participants(scenario, spec.name)
         module = replace(module, depositors=depositors(scenario, spec.name))
@@ -728,6 +693,51 @@ def deploy_pooled_lending(
         flash_liquidator=flash_liquidator,
         module=module,
     )
+
+
+def open_pooled_positions(
+    setup: Setup,
+    venue: PooledLendingVenue,
+    *,
+    mint: Callable[[str, bytes, int], None],
+    approve: Callable[[str, bytes, Contract], None],
+    seeder: bytes,
+    admin: bytes,
+) -> None:
+    """Opens a pooled market's positions, and puts its terms and its module in force."""
+    market, spec, module = venue.market, venue.spec, venue.module
+    for position in venue.positions:
+        owner = address_of(position)
+        for symbol, amount in position.supplied:
+            setup.send(seeder, market, "supply", venue.token(symbol).address, amount, owner)
+        for symbol, amount in position.borrowed:
+            token = venue.token(symbol).address
+            setup.send(owner, market, "borrow", token, amount, owner, OUTSIDE)
+        for symbol, amount in position.cash:
+            mint(symbol, owner, amount)
+            approve(symbol, owner, market)
+        if position.action == "deleverage":
+            setup.send(owner, market, "setOperator", venue.deleverager.address, True)
+        if position.action == "move":
+            for symbol, _ in position.supplied:
+                approve(symbol, owner, market)
+    for listing in spec.assets:
+        if listing.ltv_bps != listing.liquidation_threshold_bps:
+            setup.send(admin, market, "setAssetConfig", venue.listed(listing.symbol))
+    if module is not None:
+        collaterals = [
+            (venue.token(listing.symbol), places)
+            for listing, places in zip(spec.assets, venue.decimals, strict=True)
+            if listing.liquidation_threshold_bps
+        ]
+        configure_module(setup, module, collaterals, admin=admin)
+        enroll(setup, module, [(address_of(p), p) for p in venue.positions], admin=admin)
+        if isinstance(module.design, AbsorbAndSell) and module.design.reserves:
+            base = module.design.base
+            amount = base_units(module.design.reserves, venue.decimals[venue.assets.index(base)])
+            mint(base, seeder, amount)
+            approve(base, seeder, market)
+            setup.send(seeder, market, "fundReserves", venue.token(base).address, amount)
 
 
 def feed_terms(

@@ -29,6 +29,7 @@ from harness.scenario.feeds import (
     PoolTwapFeed,
     ProductFeed,
     PushFeed,
+    SharePriceFeed,
     StuckFeed,
 )
 from harness.scenario.files import (
@@ -87,6 +88,7 @@ from harness.scenario.prices import (
     PriceProcess,
     ReplayPrice,
     SchedulePrice,
+    SharePrice,
     Shock,
 )
 from harness.scenario.units import (
@@ -102,6 +104,7 @@ from harness.scenario.units import (
     rate_ray,
     usd_wad,
 )
+from harness.scenario.vaults import Curator, Vault, VaultDepositor, VaultMarket
 from harness.scenario.venues import (
     IsolatedLending,
     Lending,
@@ -135,6 +138,7 @@ __all__ = [
     "Clock",
     "ConstantPrice",
     "Correlation",
+    "Curator",
     "Depositor",
     "DerivedFeed",
     "DutchAuctions",
@@ -184,6 +188,8 @@ __all__ = [
     "Response",
     "Scenario",
     "SchedulePrice",
+    "SharePrice",
+    "SharePriceFeed",
     "Shock",
     "SizeDistribution",
     "StabilityDeposits",
@@ -195,7 +201,10 @@ __all__ = [
     "TraderResponse",
     "Traders",
     "Trigger",
+    "Vault",
+    "VaultDepositor",
     "VaultHedger",
+    "VaultMarket",
     "Venue",
     "WaterfallKeeper",
     "Withdrawal",

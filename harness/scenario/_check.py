@@ -28,9 +28,16 @@ from harness.scenario.leavers import (
 )
 from harness.scenario.model import Scenario
 from harness.scenario.populations import Borrowers, Positions, Response
-from harness.scenario.prices import Correlation, JumpDiffusionPrice, ReplayPrice, SchedulePrice
+from harness.scenario.prices import (
+    Correlation,
+    JumpDiffusionPrice,
+    ReplayPrice,
+    SchedulePrice,
+    SharePrice,
+)
 from harness.scenario.sources import feed_sources, own
 from harness.scenario.units import BPS
+from harness.scenario.vaults import check_vaults, lent_by_vaults
 from harness.scenario.venues import IsolatedLending, Lending, LendingAsset, Pool, PooledLending
 
 
@@ -53,6 +60,7 @@ def check(scenario: Scenario) -> tuple[str, ...]:
     warnings = list(_check_venues(scenario, symbols))
     warnings += _check_populations(scenario)
     _check_agents(scenario, symbols)
+    check_vaults(scenario)
     check_modules(scenario)
     warnings += check_exchanges(scenario)
     warnings += check_clearing(scenario)
@@ -122,8 +130,10 @@ def _check_asset(scenario: Scenario, asset: Asset, path: str) -> None:
         _steps(process.points, f"{path}.price.points")
     if isinstance(process, ReplayPrice):
         _check_replay(scenario, process, f"{path}.price")
-    elif asset.start_price_usd is None:
-        raise ScenarioError(f"{path}.start_price_usd", None, "required, but for a replay")
+    elif asset.start_price_usd is None and not isinstance(process, SharePrice):
+        raise ScenarioError(
+            f"{path}.start_price_usd", None, "required, but for a replay or a share"
+        )
     if asset.feed is not None:
         _check_feed(scenario, asset, asset.feed, f"{path}.feed")
 
@@ -421,6 +431,7 @@ def _check_borrowers(scenario: Scenario, population: Borrowers, path: str) -> It
     price = scenario.asset(population.debt).start_price_usd
     supplied = market.asset(population.debt).supplied
     supplied += supplied_to(scenario, market.name, population.debt)
+    supplied += lent_by_vaults(scenario, market.name, population.debt)
     owed = sum(
         other.size.total_debt_usd
         for other in scenario.populations

@@ -163,3 +163,12 @@ class ProductFeed(DerivedFeed):
     first: Name
     second: Name
     decimals: Annotated[int, Range(0, 18)] = PRICE_DECIMALS
+
+
+@dataclass(frozen=True, slots=True)
+class SharePriceFeed(CheckedFeed):
+    """Assets for a whole share of the vault whose share the asset is: a rate, not USD. A `product`
+    with the feed of the vault's asset makes a price of it, ``capped-growth`` bounds it."""
+
+    kind_name: ClassVar[str] = "share-price"
+    decimals: Annotated[int, Range(0, 18)] = 18

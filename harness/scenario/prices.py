@@ -90,6 +90,17 @@ class ReplayPrice(PriceProcess):
 
 
 @dataclass(frozen=True, slots=True)
+class SharePrice(PriceProcess):
+    """What a vault's share is worth: the vault's assets, at their outside price, by its shares.
+
+    Read from the chain after every block; without losses and interest it is the price of the
+    vault's asset, as at the start.
+    """
+
+    kind_name: ClassVar[str] = "share-price"
+
+
+@dataclass(frozen=True, slots=True)
 class Correlation:
     """Correlation of the diffusions of jump-diffusion assets.
 

@@ -17,6 +17,7 @@ from harness.scenario.feeds import (
     PoolTwapFeed,
     ProductFeed,
     PushFeed,
+    SharePriceFeed,
     StuckFeed,
 )
 from harness.scenario.model import Scenario
@@ -77,7 +78,9 @@ class _Resolver:
             circle = " -> ".join([*self._open[self._open.index(name) :], name])
             raise ScenarioError(path, circle, "feeds that do not read themselves")
         feed = dict(own(asset.feed))[inner] if inner else asset.feed
-        if not isinstance(feed, PushFeed | PoolSpotFeed | PoolTwapFeed | DerivedFeed):
+        if not isinstance(
+            feed, PushFeed | PoolSpotFeed | PoolTwapFeed | SharePriceFeed | DerivedFeed
+        ):
             raise ScenarioError(path, type(feed).__name__, "a built-in feed")
         self._open.append(name)
         reads = tuple(self._named(asset, key, value, path) for key, value in _references(feed))
@@ -142,7 +145,10 @@ def _decimals(feed: Feed, sources: Sequence[Source]) -> int:
     """Of a feed's answers: its own, or those of the source whose answer it gives."""
     if isinstance(feed, BoundedFeed | CappedFeed | StuckFeed):
         return sources[0].decimals
-    if isinstance(feed, PushFeed | PoolSpotFeed | PoolTwapFeed | MedianFeed | ProductFeed):
+    if isinstance(
+        feed,
+        PushFeed | PoolSpotFeed | PoolTwapFeed | SharePriceFeed | MedianFeed | ProductFeed,
+    ):
         return feed.decimals
     raise TypeError(f"{type(feed).__name__} is no built-in feed")
 

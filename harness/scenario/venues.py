@@ -77,6 +77,11 @@ class Lending(Venue):
         raise NotImplementedError
 
     @property
+    def lent(self) -> tuple[str, ...]:
+        """Symbols that can be supplied to be lent."""
+        return tuple(listed.symbol for listed in self.assets)
+
+    @property
     def min_leftover_usd(self) -> float:
         """What a liquidation must leave of debt and collateral unless it clears one; 0: nothing."""
         return 0.0
@@ -130,6 +135,11 @@ class IsolatedLending(Lending):
     slope1: Rate = 0.04
     slope2: Rate = 0.75
     kink: Annotated[float, Range(0, 1, above=True)] = 0.8
+
+    @property
+    def lent(self) -> tuple[str, ...]:
+        """The debt."""
+        return (self.debt,)
 
     @property
     def assets(self) -> tuple[LendingAsset, ...]:

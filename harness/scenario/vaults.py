@@ -1,0 +1,257 @@
+"""Curated vaults: one asset lent to several markets, whose shares are an asset too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from harness.errors import ScenarioError
+from harness.scenario._decode import Key, Range
+from harness.scenario.agents import Agent
+from harness.scenario.blocks import Bid, Outages
+from harness.scenario.feeds import DerivedFeed, Feed, SharePriceFeed
+from harness.scenario.model import Scenario
+from harness.scenario.populations import Borrowers, Positions
+from harness.scenario.prices import SharePrice
+from harness.scenario.units import Amount, Blocks, Bps, Name, Symbol
+from harness.scenario.venues import Lending, Pool, Venue
+
+_BID, _NO_OUTAGES = Bid(), Outages()
+
+
+@dataclass(frozen=True, slots=True)
+class VaultMarket:
+    """A market that a vault lends to: what of its deposits is there at the start, in tokens."""
+
+    venue: Name
+    supplied: Amount
+
+
+@dataclass(frozen=True, slots=True)
+class Vault(Venue):
+    """A vault that lends one asset to the markets its curator chooses.
+
+    With one market its shares are a receipt for claims on that market. ``share`` is the asset that
+    its shares are: one with ``price.process = "share-price"``, of as many decimals as ``asset``.
+    At the start there are as many shares as there are deposits: ``supplied`` to each market, and
+    ``idle``. Those that nobody else has by the scenario (as collateral, or as a depositor who may
+    leave) are with passive depositors.
+
+    In the file it comes after the markets it lends to, and before those that list its shares.
+    """
+
+    kind_name: ClassVar[str] = "vault"
+    name: Name
+    asset: Symbol
+    share: Symbol
+    markets: Annotated[tuple[VaultMarket, ...], Key("market")]
+    idle: Amount = 0.0
+
+    @property
+    def deposits(self) -> float:
+        """Tokens deposited at the start."""
+        return self.idle + sum(market.supplied for market in self.markets)
+
+
+@dataclass(frozen=True, slots=True)
+class VaultDepositor(Agent):
+    """Depositors of a vault who run.
+
+    Each of the ``count`` has ``shares``. They run once a share is worth ``loss_bps`` less than at
+    its highest, or what the vault could pay out is below ``liquidity_bps`` of its assets (0
+    switches either off). Then they redeem what they have, as far as the vault could pay in the last
+    block, until nothing is left.
+    """
+
+    kind_name: ClassVar[str] = "vault-depositor"
+    name: Name
+    vault: Name
+    shares: Annotated[float, Range(0, 1e18, above=True)]
+    loss_bps: Bps = 0
+    liquidity_bps: Bps = 0
+    count: Annotated[int, Range(1, 10_000)] = 1
+    latency_blocks: Blocks = 0
+    fee_deposit: Amount = 1.0
+    """Tokens of the fee asset each has for fees."""
+    bid: Bid = _BID
+    outages: Outages = _NO_OUTAGES
+
+
+@dataclass(frozen=True, slots=True)
+class Curator(Agent):
+    """The curator of a vault, who takes out of a market what cash there is once it is in trouble.
+
+    A market is in trouble from when losses in sight (deficits that no reserves cover and debts
+    beyond their collateral, at the market's prices) are ``loss_bps`` of all that is lent, or the
+    vault has lost something there. What is taken out, and what is idle, goes to the first market
+    of the vault that is not in trouble where ``reallocates``, else it stays idle, ready for those
+    who redeem.
+    """
+
+    kind_name: ClassVar[str] = "curator"
+    name: Name
+    vault: Name
+    loss_bps: Bps
+    reallocates: bool = False
+    count: Annotated[int, Range(1, 1)] = 1
+    latency_blocks: Blocks = 0
+    fee_deposit: Amount = 10.0
+    bid: Bid = _BID
+    outages: Outages = _NO_OUTAGES
+
+
+def vault_of(scenario: Scenario, share: str) -> Vault:
+    """The vault whose shares an asset is. Raises KeyError."""
+    for vault in scenario.venues_of(Vault):
+        if vault.share == share:
+            return vault
+    raise KeyError(share)
+
+
+def lent_by_vaults(scenario: Scenario, market: str, symbol: str) -> float:
+    """Tokens of an asset that vaults supply to a market at the start."""
+    return sum(
+        each.supplied
+        for vault in scenario.venues_of(Vault)
+        if vault.asset == symbol
+        for each in vault.markets
+        if each.venue == market
+    )
+
+
+def check_vaults(scenario: Scenario) -> None:
+    """Raises ScenarioError where fields of vaults and of who has to do with them contradict."""
+    shares: list[str] = []
+    for i, vault in enumerate(scenario.venues):
+        if isinstance(vault, Vault):
+            _check_vault(scenario, vault, i, shares)
+            shares.append(vault.share)
+    for i, asset in enumerate(scenario.assets):
+        if isinstance(asset.price, SharePrice):
+            _check_share(scenario, i, shares)
+        elif any(isinstance(feed, SharePriceFeed) for feed in _feeds(asset.feed)):
+            allowed = "a feed of an asset that is the share of a vault"
+            raise ScenarioError(f"asset[{i}].feed", "share-price", allowed)
+    _check_order(scenario)
+    vaults = [vault.name for vault in scenario.venues_of(Vault)]
+    for i, agent in enumerate(scenario.agents):
+        if isinstance(agent, VaultDepositor | Curator) and agent.vault not in vaults:
+            allowed = f"a vault: {', '.join(vaults) or '(there are none)'}"
+            raise ScenarioError(f"agent[{i}].vault", agent.vault, allowed)
+        if isinstance(agent, VaultDepositor) and not (agent.loss_bps or agent.liquidity_bps):
+            allowed = "above 0, or liquidity_bps above 0: when they run"
+            raise ScenarioError(f"agent[{i}].loss_bps", 0, allowed)
+
+
+def _check_vault(scenario: Scenario, vault: Vault, index: int, taken: list[str]) -> None:
+    path = f"venue[{index}]"
+    assets = {asset.symbol: asset for asset in scenario.assets}
+    if vault.asset not in assets or isinstance(assets[vault.asset].price, SharePrice):
+        allowed = "an asset's symbol, not that of a share"
+        raise ScenarioError(f"{path}.asset", vault.asset, allowed)
+    share = assets.get(vault.share)
+    if share is None or not isinstance(share.price, SharePrice):
+        allowed = 'the symbol of an asset with price.process = "share-price"'
+        raise ScenarioError(f"{path}.share", vault.share, allowed)
+    if vault.share in taken:
+        raise ScenarioError(f"{path}.share", vault.share, "the share of one vault")
+    if share.decimals != assets[vault.asset].decimals:
+        allowed = f"an asset of {assets[vault.asset].decimals} decimals, as {vault.asset} has"
+        raise ScenarioError(f"{path}.share", vault.share, allowed)
+    if not vault.markets or not vault.deposits:
+        raise ScenarioError(f"{path}.market", len(vault.markets), "at least one, and deposits")
+    before = {venue.name: venue for venue in scenario.venues[:index]}
+    seen: list[str] = []
+    for j, each in enumerate(vault.markets):
+        market = before.get(each.venue)
+        here = f"{path}.market[{j}].venue"
+        if not isinstance(market, Lending) or each.venue in seen:
+            names = [name for name, venue in before.items() if isinstance(venue, Lending)]
+            allowed = f"once a lending venue above it in the file: {', '.join(names) or '(none)'}"
+            raise ScenarioError(here, each.venue, allowed)
+        if vault.asset not in market.lent:
+            raise ScenarioError(here, each.venue, f"a market that lends {vault.asset}")
+        seen.append(each.venue)
+    _check_holdings(scenario, vault, path)
+
+
+def _check_holdings(scenario: Scenario, vault: Vault, path: str) -> None:
+    """No more shares are handed out than there are deposits, as far as amounts are stated."""
+    held = sum(
+        agent.shares * agent.count
+        for agent in scenario.agents_of(VaultDepositor)
+        if agent.vault == vault.name
+    )
+    held += sum(
+        listed.supplied
+        for market in scenario.venues_of(Lending)
+        for listed in market.assets
+        if listed.symbol == vault.share
+    )
+    for population in scenario.populations:
+        if isinstance(population, Positions):
+            held += sum(
+                amount
+                for row in population.positions
+                for symbol, amount in row.supplied
+                if symbol == vault.share
+            )
+    if held > vault.deposits:
+        allowed = f"at least the {held:g} {vault.share} that others have at the start"
+        raise ScenarioError(f"{path}.market", f"deposits of {vault.deposits:g}", allowed)
+
+
+def _check_share(scenario: Scenario, index: int, shares: list[str]) -> None:
+    asset, path = scenario.assets[index], f"asset[{index}]"
+    if asset.symbol not in shares:
+        allowed = "a share-price process for the share of a vault only ([[venue]] kind = vault)"
+        raise ScenarioError(f"{path}.price.process", "share-price", allowed)
+    if asset.start_price_usd is not None:
+        allowed = "nothing: it is what the vault's asset costs"
+        raise ScenarioError(f"{path}.start_price_usd", asset.start_price_usd, allowed)
+    if asset.external is not None:
+        raise ScenarioError(f"{path}.external", "a table", "nothing: shares are redeemed")
+    for i, venue in enumerate(scenario.venues):
+        if isinstance(venue, Pool) and asset.symbol in (venue.base, venue.quote):
+            raise ScenarioError(f"venue[{i}].base", asset.symbol, "no share: shares are redeemed")
+    for i, population in enumerate(scenario.populations):
+        if isinstance(population, Borrowers) and population.debt == asset.symbol:
+            raise ScenarioError(f"population[{i}].debt", asset.symbol, "no share of a vault")
+        if isinstance(population, Positions):
+            for j, row in enumerate(population.positions):
+                if asset.symbol in dict(row.borrowed):
+                    where = f"population[{i}].position[{j}].borrowed.{asset.symbol}"
+                    raise ScenarioError(where, asset.symbol, "no share of a vault")
+
+
+def _check_order(scenario: Scenario) -> None:
+    """Who lists shares comes after their vault: it reads a feed that reads the vault."""
+    vaults: list[str] = []
+    for i, venue in enumerate(scenario.venues):
+        if isinstance(venue, Vault):
+            vaults.append(venue.share)
+        if isinstance(venue, Lending):
+            for listed in venue.assets:
+                price = scenario.asset(listed.symbol).price
+                if isinstance(price, SharePrice) and listed.symbol not in vaults:
+                    allowed = f"a venue below the vault of {listed.symbol} in the file"
+                    raise ScenarioError(f"venue[{i}].name", venue.name, allowed)
+
+
+def _feeds(feed: Feed | None) -> Iterator[Feed]:
+    if feed is not None:
+        yield feed
+    if isinstance(feed, DerivedFeed):
+        yield from (source for _, source in feed.within)
+
+
+__all__ = [
+    "Curator",
+    "Vault",
+    "VaultDepositor",
+    "VaultMarket",
+    "check_vaults",
+    "lent_by_vaults",
+    "vault_of",
+]
