@@ -2,21 +2,7 @@
 
 A link (i, channel) is one way in which venue i and the others reach each other:
 
-============ =================================================================================
-price        i's forced trades move prices; cut: they go to the sink at the current quote
-oracle       i reads feeds that others read and move; cut: i reads what they say without any
-             forced trade, the rounds of the twin
-holder       holders move collateral between i and other venues; cut: they leave i's alone
-lender       lenders of i answer losses elsewhere, and elsewhere losses of i; cut: neither
-liquidator   liquidators of i serve other venues from the same capital; cut: they have as much
-             again for i alone
-block-space  orders about i compete with the others for gas; cut: i has blocks of its own
-cross-margin several positions of an account of i have one margin; cut: each stands alone, with
-             its own part of it: on an exchange a position in one market, in a lending market a
-             pair of a collateral and a debt (`harness.cross_margin`)
-============ =================================================================================
-"""
-
+============ ==========================================================================
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +10,14 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, get_args
 
 Channel = Literal[
-    "price", "oracle", "holder", "lender", "liquidator", "block-space", "cross-margin"
+    "price",
+    "oracle",
+    "holder",
+    "lender",
+    "liquidator",
+    "claims",
+    "block-space",
+    "cross-margin",
 ]
 
 CHANNELS: tuple[Channel, ...] = get_args(Channel)

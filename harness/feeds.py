@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.accounts import account
 from harness.contracts import Contract
+from harness.people import KEEPER
 from harness.scenario import (
     PRICE_UNIT,
     BoundedFeed,
@@ -27,8 +27,6 @@ from harness.scenario import (
 )
 from harness.scenario.sources import Source, feed_sources
 from harness.setup import Setup
-
-KEEPER = account("keeper").address
 
 MAX_UINT = (1 << 256) - 1
 YEAR = 365 * 24 * 3600

@@ -42,6 +42,10 @@ def _links(scenario: Scenario, world: World) -> Iterator[tuple[str, Channel]]:
     for lender in scenario.agents_of(Lender):
         if len(lender.venues) > 1:
             yield from ((venue, "lender") for venue in lender.venues)
+    listed = {symbol for venue in world.venues.values() for symbol in venue.assets}
+    for vault in world.vaults.values():
+        if vault.spec.share in listed or len(vault.markets) > 1:
+            yield from ((venue, "claims") for venue in vault.markets)
     places: dict[bytes, list[tuple[str, bool]]] = {}
     for name, venue in world.venues.items():
         for owner, position in zip(venue.accounts, venue.positions, strict=True):

@@ -46,6 +46,16 @@ MODULE_GAS: Mapping[str, int] = {
     "sell_gain": 141_000,
 }
 
+#: Gas that actions around curated vaults of two strategies declare, as above; ``liquidate_shares``
+#: is a liquidation that redeems what it seizes and sells that.
+#: ``tests/contagion/test_vault_gas.py`` measures it.
+VAULT_GAS: Mapping[str, int] = {
+    "liquidate_shares": 1_000_000,
+    "redeem": 500_000,
+    "allocate": 400_000,
+    "deallocate": 400_000,
+}
+
 #: Gas an action declares: the most that one of its transactions used, failed ones included, on
 #: py-evm, which counts gas exactly, in the first crash of black-thursday, rounded up to the next
 #: thousand. ``tests/simulation/test_declared_gas.py`` measures every entry again.
@@ -63,6 +73,7 @@ DECLARED_GAS: Mapping[str, int] = {
     "deleverage": 334_000,
     "withdraw": 112_000,
     "remove_liquidity": 171_000,
+    **VAULT_GAS,
     "leverage": 396_000,
     **EXCHANGE_GAS,
     **MODULE_GAS,

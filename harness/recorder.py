@@ -18,6 +18,7 @@ from harness.exchange_recorder import ExchangeRecorder
 from harness.inventory import Inventories
 from harness.modules.rows import WATCHED, At, ModuleRows
 from harness.orders import DECLARED_GAS, Order
+from harness.people import BUILDER
 from harness.protocols.clearing import EVENTS as CLEARING_EVENTS
 from harness.scenario import Buyer, Depositor, Scenario
 from harness.sight import Sight
@@ -33,7 +34,7 @@ from harness.trace import (
     VenueBlock,
 )
 from harness.view import View
-from harness.world import BUILDER, World
+from harness.world import World
 
 WAD = 10**18
 
@@ -269,9 +270,13 @@ class Recorder:
         return self._world.venues[venue].feed_names
 
     def _trade(self, index: int, place: int, order: Order, fields: dict[str, Any]) -> TradeRow:
-        pool = self._world.pools_at[fields["pool"]]
         symbols = self._world.symbols
         sold = symbols[fields["tokenIn"]]
+        if sold in self._world.vault_of:
+            bought = self._world.vault_of[sold].spec.asset
+        else:
+            pool = self._world.pools_at[fields["pool"]]
+            bought = pool.quote if sold == pool.base else pool.base
         venue = self._venue_at.get(fields["origin"], "")
         number, call, after = -1, None, 0
         if venue in self._world.exchanges:
@@ -291,7 +296,7 @@ class Recorder:
             account=number,
             action=order.action,
             sold=sold,
-            bought=pool.quote if sold == pool.base else pool.base,
+            bought=bought,
             amount_in=fields["amountIn"],
             amount_out=fields["amountOut"],
             spot_before=fields["spotBefore"],

@@ -29,6 +29,7 @@ from harness.scenario import (
     PoolTwapFeed,
     PushFeed,
     Scenario,
+    SharePriceFeed,
     StalePriceBorrower,
     StuckFeed,
 )
@@ -259,6 +260,8 @@ def _feed_terms(scenario: Scenario, world: World) -> dict[str, FeedTerms]:
             quote = scenario.venue_as(Pool, feed.pool).quote
             window = feed.window_s if isinstance(feed, PoolTwapFeed) else 0
             terms[name] = FeedTerms(symbol, spot_against=quote, window_s=window)
+        elif isinstance(feed, SharePriceFeed):
+            terms[name] = FeedTerms(symbol, markets=world.vault_of[symbol].markets)
         elif isinstance(feed, PushFeed | StuckFeed):
             outside = scenario.asset(symbol).external
             half_life = 0 if outside is None else outside.half_life_s

@@ -11,10 +11,12 @@ from harness.accounts import account
 from harness.agents.base import Agent
 from harness.cuts import Cuts
 from harness.engine.base import Transaction
-from harness.feeds import KEEPER, MAX_UINT
+from harness.feeds import MAX_UINT
 from harness.orders import Order
+from harness.people import ADMIN, GUARANTOR, KEEPER, MINTER, SEEDER
+from harness.protocols.curated_vault import VaultHandle, deposits_of
 from harness.scenario import Liquidator, Scenario, base_units
-from harness.world import ADMIN, MINTER, SEEDER, World
+from harness.world import World
 
 
 class Severing:
@@ -30,6 +32,13 @@ class Severing:
             (relay, cuts.rounds[name])
             for venue in cuts.venues("oracle")
             for name, relay in world.relays.get(venue, {}).items()
+        ]
+        #: vaults to be made whole, with the number of the strategy that lends to a cut market
+        self._covered = [
+            (vault, number)
+            for vault in world.vaults.values()
+            for number, market in enumerate(vault.markets)
+            if cuts.has(market, "claims")
         ]
         apart = cuts.venues("block-space")
         self._lanes = {
@@ -51,6 +60,8 @@ class Severing:
             for spec in self._scenario.agents_of(Liquidator):
                 if venue in spec.serves and len(spec.serves) > 1:
                     sent += self._fund(spec, venue)
+        for vault in dict.fromkeys(vault.spec.name for vault, _ in self._covered):
+            sent += self._underwrite(world.vaults[vault])
         return (*sent, *self.before(0))
 
     def before(self, index: int) -> tuple[Transaction, ...]:
@@ -61,6 +72,23 @@ class Severing:
             if index == 0 or rounds[index] != rounds[index - 1]
             for answer, round_id, updated_at in (rounds[index],)
         )
+
+    def after(self) -> tuple[Transaction, ...]:
+        """The transactions behind all others in a block: losses made good to vaults."""
+        return tuple(
+            vault.vault.transaction(GUARANTOR, "cover", number, MAX_UINT)
+            for vault, number in self._covered
+        )
+
+    def _underwrite(self, handle: VaultHandle) -> list[Transaction]:
+        """Gives the guarantor all that a vault can lose, and sends its redemptions to the sink."""
+        world, vault = self._world, handle.vault
+        token, worth = world.tokens[handle.spec.asset], deposits_of(handle.spec, world.decimals)
+        return [
+            token.transaction(MINTER, "mint", GUARANTOR, worth),
+            token.transaction(GUARANTOR, "approve", vault.address, MAX_UINT),
+            world.router.transaction(ADMIN, "setCutShare", vault.address, True),
+        ]
 
     def lane(self, order: Order) -> str:
         """The venue whose own block space an order uses; empty for the one that all share."""

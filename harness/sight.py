@@ -1,10 +1,10 @@
 """What the feeds of a run had seen of its forced trades, and whose answer each of them gave.
 
-A push feed's round has seen the trades before the report's observation; the spot of a pool all of
-them; an average those of earlier blocks, since a trade in the block at hand has stood for no time.
-A feed computed from others gives the answer of one or two of its sources, or of none of them: of
-the middle ones of a median, of the primary or, beyond the bounds, the anchor of a bounded feed, and
-of nobody where a minimum or a cap is answered.
+A push feed's round has seen the trades before the report's observation; the spot of a pool and the
+price of a share all of them; an average those of earlier blocks, since a trade in the block at hand
+has stood for no time. A feed computed from others gives the answer of one or two of its sources, or
+of none of them: of the middle ones of a median, of the primary or, beyond the bounds, the anchor of
+a bounded feed, and of nobody where a minimum or a cap is answered.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from harness.scenario import (
     ProductFeed,
     PushFeed,
     Scenario,
+    SharePriceFeed,
     StuckFeed,
     base_units,
 )
@@ -57,7 +58,9 @@ class Sight:
 
     def _all_leaves(self, name: str) -> tuple[str, ...]:
         source = self._sources[name]
-        if isinstance(source.feed, PushFeed | PoolSpotFeed | PoolTwapFeed | StuckFeed):
+        if isinstance(
+            source.feed, PushFeed | PoolSpotFeed | PoolTwapFeed | SharePriceFeed | StuckFeed
+        ):
             return (name,)
         leaves = [leaf for read in source.reads for leaf in self._all_leaves(read)]
         return tuple(dict.fromkeys(leaves))
@@ -92,7 +95,7 @@ class Sight:
 
     def _seen(self, leaf: str) -> int:
         feed = self._sources[leaf].feed
-        if isinstance(feed, PoolSpotFeed):
+        if isinstance(feed, PoolSpotFeed | SharePriceFeed):
             return self.last_trade
         return self._before if isinstance(feed, PoolTwapFeed) else self._reported[leaf]
 

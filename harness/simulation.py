@@ -31,6 +31,7 @@ from harness.agents.keeper import TopTransaction
 from harness.agents.lender import LenderAgent
 from harness.agents.participants import participant
 from harness.agents.trader import TRADERS
+from harness.agents.vaults import CuratorAgent, VaultDepositorAgent
 from harness.books import Books
 from harness.builder import (
     Adversarial,
@@ -47,12 +48,14 @@ from harness.engine.base import Block, Engine, Receipt, Transaction
 from harness.engine.digest import DigestChain
 from harness.errors import ScenarioError, plugin
 from harness.orders import Order
+from harness.people import BUILDER
 from harness.protocols.perp_exchange import PerpCensus
 from harness.protocols.pooled_lending import Census
 from harness.recorder import Recorder
 from harness.scenario import (
     Arbitrageur,
     Buyer,
+    Curator,
     Depositor,
     Governor,
     Guardian,
@@ -66,13 +69,14 @@ from harness.scenario import (
     StalePriceBorrower,
     Supplier,
     Trigger,
+    VaultDepositor,
 )
 from harness.setup import require_success
 from harness.severing import Severing
 from harness.trace import Trace
 from harness.view import View
 from harness.wallets import read_wallets
-from harness.world import BUILDER, World
+from harness.world import World
 
 
 def simulate(
@@ -138,7 +142,7 @@ def simulate(
             lane=severing.lane,
         )
         block = _assemble(first_number + index, clock.time(index), top, chosen, world)
-        receipts = _execute(engine, block, severing.before(index))
+        receipts = _execute(engine, block, severing.before(index), severing.after())
         digests.add(block, receipts)
         waiting = chosen.waiting
         view.mempool = {(order.agent, order.key): order for order in waiting}
@@ -193,6 +197,10 @@ def build_agents(context: Context) -> list[Agent]:
                 agents.append(LiquidityProviderAgent(spec, index, context))
             elif isinstance(spec, StalePriceBorrower):
                 agents.append(StalePriceBorrowerAgent(spec, index, context))
+            elif isinstance(spec, VaultDepositor):
+                agents.append(VaultDepositorAgent(spec, index, context))
+            elif isinstance(spec, Curator):
+                agents.append(CuratorAgent(spec, context))
             elif type(spec) in EXCHANGE_AGENTS:
                 agents.append(EXCHANGE_AGENTS[type(spec)](spec, index, context))
             elif isinstance(spec, Trigger | Buyer | Depositor):
@@ -261,14 +269,21 @@ def _exchange_census(engine: Engine, world: World) -> dict[str, PerpCensus]:
     return {name: exchange.census(engine) for name, exchange in world.exchanges.items()}
 
 
-def _execute(engine: Engine, block: Block, first: Sequence[Transaction]) -> list[Receipt]:
-    """Executes a block behind transactions that nobody is to see; their receipts are left out."""
-    if not first:
+def _execute(
+    engine: Engine,
+    block: Block,
+    first: tuple[Transaction, ...],
+    last: tuple[Transaction, ...],
+) -> list[Receipt]:
+    """Executes a block between transactions that nobody is to see; their receipts are left out."""
+    if not first and not last:
         return engine.execute(block)
-    whole = block._replace(transactions=(*first, *block.transactions))
+    whole = block._replace(transactions=(*first, *block.transactions, *last))
     receipts = engine.execute(whole)
-    require_success(whole, receipts[: len(first)])
-    return receipts[len(first) :]
+    end = len(receipts) - len(last)
+    require_success(whole._replace(transactions=first), receipts[: len(first)])
+    require_success(whole._replace(transactions=last), receipts[end:])
+    return receipts[len(first) : end]
 
 
 def _note_answers(view: View, chosen: Selection, receipts: Sequence[Receipt]) -> None:

@@ -19,7 +19,9 @@ from harness.engine.base import Engine, Receipt
 from harness.exchange_view import ExchangeState
 from harness.modules.state import ModuleState
 from harness.orders import Order
+from harness.people import USD_DECIMALS
 from harness.protocols.clearing import ClearingVenue, Place, RoundState
+from harness.protocols.curated_vault import VaultReader, VaultState
 from harness.protocols.pooled_lending import (
     NO_CAP,
     WAD,
@@ -31,9 +33,11 @@ from harness.protocols.pooled_lending import (
     Shortfall,
 )
 from harness.scenario import BPS, PRICE_UNIT, Scenario, usd_wad
-from harness.world import USD_DECIMALS, PoolHandle, World
+from harness.world import PoolHandle, World
 
 PIPS = 1_000_000
+#: A curve of so many times a vault is as good as its quote, to a part in so many.
+_FLAT = 10**12
 WAD_PER_PRICE = WAD // PRICE_UNIT
 
 
@@ -347,6 +351,7 @@ class View:
         reserves: base and quote reserves of each pool
         venues: lending venues by name
         exchanges: perpetual exchanges by name
+        vaults: curated vaults by name
         start_prices: outside price of each asset in block 0, 8 decimals
         background_bid: what others bid, in wei of the fee asset per gas
         mempool: orders that wait to be included, by agent and key
@@ -374,6 +379,10 @@ class View:
         self.exchanges = {
             name: ExchangeState(venue, engine) for name, venue in world.exchanges.items()
         }
+        self.vaults: dict[str, VaultState] = {}
+        self._vault_reader = (
+            None if world.vault_lens is None else VaultReader(world.vault_lens, world.vaults)
+        )
         self._depths = {
             asset.symbol: asset.external.depth_base(paths[asset.symbol][0], asset.decimals)
             for asset in scenario.assets
@@ -423,6 +432,11 @@ class View:
             self.feeds[symbol] = FeedRound(word(signed=True), word(), word())
         for name in world.pools:
             self.reserves[name] = (word(), word())
+        if self._vault_reader is not None:
+            self.vaults = self._vault_reader.read(self._engine)
+            for symbol, vault in world.vault_of.items():
+                price = self.external[vault.spec.asset]
+                self.external[symbol] = self.vaults[vault.spec.name].assets_down(price)
 
     def ask(self, contract: Contract, function: str, *args: Any) -> Any:
         """What a function of a contract returns after the last block; Reverted if it reverts."""
@@ -470,9 +484,29 @@ class View:
         return Hop(base, usd, fee) if sell else Hop(usd, base, fee)
 
     def forced_sale_hop(self, sold: str, bought: str) -> Hop | None:
-        """The curve of the pool that takes forced sales of this pair; None if there is none."""
+        """The curve on which forced sales of this pair are filled, None if nobody takes them: that
+        of a pool; for shares of a vault, which are redeemed first, as far as `redeemable` says,
+        that of the pool of its asset in units of shares, or nearly a straight line."""
+        if sold in self._world.vault_of:
+            asset = self._world.vault_of[sold].spec.asset
+            state = self.vaults[self._world.vault_of[sold].spec.name]
+            if asset == bought:
+                return Hop(state.shares * _FLAT, state.assets * _FLAT, 0)
+            hop = self.forced_sale_hop(asset, bought)
+            if hop is None or not state.assets:
+                return None
+            return hop._replace(reserve_in=-(-hop.reserve_in * state.shares // state.assets))
         name = self._world.pool_of(sold, bought)
         return None if name is None else self.pool_hop(name, sold)
+
+    def redeemable(self, symbol: str) -> int | None:
+        """Shares that their vault could pay for now; None for what is not redeemed, or where the
+        sink pays."""
+        vault = self._world.vault_of.get(symbol)
+        if vault is None or any(self.cuts.has(market, "claims") for market in vault.markets):
+            return None
+        state = self.vaults[vault.spec.name]
+        return min(state.shares, state.shares_down(state.liquidity))
 
     # --- accounts ------------------------------------------------------------------------
 

@@ -14,12 +14,33 @@ from decimal import Decimal, localcontext
 from functools import cached_property, partial
 from math import isqrt
 
-from harness.accounts import account
 from harness.contracts import Contract
 from harness.equipment import Holding, Purse, equip
 from harness.errors import ScenarioError
-from harness.feeds import KEEPER, MAX_UINT, FeedRig
+from harness.feeds import MAX_UINT, FeedRig
+from harness.funding import (
+    Seeder,
+    deposit_fees,
+    fund_agents,
+    fund_exchange_agents,
+    participants,
+    purses,
+    supply_lenders,
+)
 from harness.modules.deploy import equip_participants
+from harness.people import (
+    ADMIN,
+    BUILDER,
+    COLLECTOR,
+    GUARANTOR,
+    KEEPER,
+    MINTER,
+    POOL_PROVIDER,
+    PUBLISHER,
+    SEEDER,
+    USD,
+    USD_DECIMALS,
+)
 from harness.population import Position
 from harness.protocols.clearing import ClearingVenue, deploy_clearing
 from harness.protocols.curated_vault import VaultHandle, deploy_vault, deposits_of
@@ -41,48 +62,25 @@ from harness.protocols.pooled_lending import (
 from harness.scenario import (
     PRICE_UNIT,
     RAY,
-    Arbitrageur,
-    BasisTrader,
     Borrowers,
     ClearingHouse,
-    FundingKeeper,
-    FundUnwinder,
-    Governor,
-    Guardian,
-    InventoryLiquidator,
     IsolatedLending,
-    Lender,
     Lending,
     Liquidator,
-    MarginCaller,
     PerpExchange,
-    PerpLiquidator,
     Pool,
     PooledLending,
     Positions,
     Scenario,
-    Traders,
     Vault,
-    VaultHedger,
     base_units,
 )
 from harness.scenario.sources import Source, by_name, feed_sources
 from harness.setup import Setup
 from harness.traders import Trader, lending_positions
 
-USD = "USD"
-USD_DECIMALS = 6
-YEAR = 365 * 24 * 3600
 #: LP wei that a pool's first mint locks for good.
 LOCKED_LIQUIDITY = 1_000
-
-ADMIN = account("admin").address
-MINTER = account("minter").address
-PUBLISHER = account("publisher").address
-BUILDER = account("builder").address
-COLLECTOR = account("fee-collector").address
-SEEDER = account("seeder").address
-POOL_PROVIDER = account("pool-provider").address
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,28 +184,6 @@ def quote_reserve(base_reserve: int, base_price: int, quote_price: int, decimals
     return scaled // quote_price
 
 
-class _Seeder:
-    """Mints what the set-up needs; shares of vaults, which nobody can mint, are SEEDER's at first
-    and handed out."""
-
-    def __init__(self, setup: Setup, tokens: Mapping[str, Contract], shares: set[str]) -> None:
-        self._setup = setup
-        self._tokens = tokens
-        #: shares of vaults handed out, or kept to be supplied, by symbol
-        self.handed_out = dict.fromkeys(sorted(shares), 0)
-
-    def mint(self, symbol: str, to: bytes, amount: int) -> None:
-        if symbol in self.handed_out:
-            self.handed_out[symbol] += amount
-            if amount and to != SEEDER:
-                self._setup.send(SEEDER, self._tokens[symbol], "transfer", to, amount)
-        elif amount:
-            self._setup.send(MINTER, self._tokens[symbol], "mint", to, amount)
-
-    def approve(self, symbol: str, owner: bytes, spender: Contract) -> None:
-        self._setup.send(owner, self._tokens[symbol], "approve", spender.address, MAX_UINT)
-
-
 def deploy(
     scenario: Scenario,
     start_prices: Mapping[str, int],
@@ -229,7 +205,7 @@ def deploy(
         for symbol, places in decimals.items()
         if symbol not in shares
     }
-    seeder = _Seeder(setup, tokens, shares)
+    seeder = Seeder(setup, tokens, shares)
     externals = _deploy_externals(scenario, setup, seeder, tokens, start_prices)
     pools = _deploy_pools(scenario, setup, seeder, tokens, start_prices)
     rig = FeedRig(setup, scenario, tokens, start_prices)
@@ -351,7 +327,7 @@ def deploy(
             setup,
             exchange,
             traders.get(exchange.name, ()),
-            _participants(scenario, exchange.name),
+            participants(scenario, exchange.name),
             tokens=tokens,
             feeds=rig.read_by(exchange.name),
             decimals=decimals,
@@ -377,7 +353,7 @@ def deploy(
         )
         for spec in scenario.venues_of(ClearingHouse)
     }
-    _supply_lenders(scenario, setup, seeder, tokens, decimals, venues)
+    supply_lenders(scenario, setup, seeder, tokens, decimals, venues)
     for symbol, amount in sink_stock.items():
         seeder.mint(symbol, sink.address, amount)
 
@@ -391,10 +367,10 @@ def deploy(
         mint=seeder.mint,
         approve=seeder.approve,
     )
-    fee_deposits = _fund_agents(
+    fee_deposits = fund_agents(
         scenario, seeder, decimals, venues, router, liquidation_executor, arbitrage_executor
     )
-    fee_deposits |= _fund_exchange_agents(scenario, seeder, decimals, exchanges, router)
+    fee_deposits |= fund_exchange_agents(scenario, seeder, decimals, exchanges, router)
     for population in scenario.populations:
         if isinstance(population, Borrowers | Positions):
             deposit = base_units(
@@ -414,7 +390,7 @@ def deploy(
         approve=seeder.approve,
         unlimited=MAX_UINT,
     )
-    _deposit_fees(setup, seeder, scenario.block_space.fee_asset, fee_ledger, fee_deposits)
+    deposit_fees(setup, seeder, scenario.block_space.fee_asset, fee_ledger, fee_deposits)
 
     for vault in vaults.values():
         symbol = vault.spec.share
@@ -435,9 +411,9 @@ def deploy(
     holders.update(dict.fromkeys(fee_deposits))
     for venue in venues.values():
         holders.update(dict.fromkeys(venue.people))
-    holders.update(dict.fromkeys(_purses(scenario)))
+    holders.update(dict.fromkeys(purses(scenario)))
     for vault in vaults.values():
-        holders.update(dict.fromkeys((vault.curator, vault.passive)))
+        holders.update(dict.fromkeys((vault.curator, vault.passive, GUARANTOR)))
     for held_exchange in exchanges.values():
         holders.update(dict.fromkeys(held_exchange.people))
     return World(
@@ -471,7 +447,7 @@ def deploy(
 def _deploy_externals(
     scenario: Scenario,
     setup: Setup,
-    seeder: _Seeder,
+    seeder: Seeder,
     tokens: Mapping[str, Contract],
     start_prices: Mapping[str, int],
 ) -> dict[str, Contract]:
@@ -504,7 +480,7 @@ def _deploy_externals(
 def _deploy_pools(
     scenario: Scenario,
     setup: Setup,
-    seeder: _Seeder,
+    seeder: Seeder,
     tokens: Mapping[str, Contract],
     start_prices: Mapping[str, int],
 ) -> dict[str, PoolHandle]:
@@ -571,188 +547,3 @@ def _add_exchange_stock(
             worth += amount * start_prices[symbol] // 10 ** decimals[symbol]
     unit = 10 ** decimals[venue.settlement]
     stock[venue.settlement] += 10 * worth * unit // start_prices[venue.settlement]
-
-
-def _participants(scenario: Scenario, venue: str) -> list[bytes]:
-    """Agents that an exchange may reward."""
-    return [
-        account(agent.name, index).address
-        for agent in scenario.agents_of(PerpLiquidator)
-        if agent.venue == venue
-        for index in range(agent.count)
-    ]
-
-
-_EXCHANGE_AGENTS = (
-    PerpLiquidator,
-    MarginCaller,
-    FundingKeeper,
-    FundUnwinder,
-    VaultHedger,
-    BasisTrader,
-)
-
-
-def _fund_exchange_agents(
-    scenario: Scenario,
-    seeder: _Seeder,
-    decimals: Mapping[str, int],
-    exchanges: Mapping[str, PerpVenue],
-    router: Contract,
-) -> dict[bytes, int]:
-    """Mints what agents of exchanges hold, spot and cash; returns fee deposits, those of traders
-    who answer margin calls among them."""
-    fee_decimals = decimals[scenario.block_space.fee_asset]
-    deposits: dict[bytes, int] = {}
-    for agent in scenario.agents:
-        if isinstance(agent, _EXCHANGE_AGENTS):
-            for index in range(agent.count):
-                owner = account(agent.name, index).address
-                deposits[owner] = base_units(agent.fee_deposit, fee_decimals)
-    for basis in scenario.agents_of(BasisTrader):
-        for index in range(basis.count):
-            owner = account(basis.name, index).address
-            amount = base_units(basis.position, decimals[basis.market])
-            seeder.mint(basis.market, owner, amount)
-            seeder.approve(basis.market, owner, router)
-    for hedger in scenario.agents_of(VaultHedger):
-        owner = account(hedger.name).address
-        for symbol, amount in hedge_inventory(hedger, exchanges[hedger.venue], decimals).items():
-            seeder.mint(symbol, owner, amount)
-            seeder.approve(symbol, owner, router)
-    for population in scenario.populations:
-        if isinstance(population, Traders):
-            deposit = base_units(population.response.fee_deposit, fee_decimals)
-            for trader in exchanges[population.venue].traders:
-                if trader.group == population.name and trader.answer != "nothing":
-                    deposits[trader.owner] = deposit
-    return deposits
-
-
-def hedge_inventory(
-    hedger: VaultHedger, venue: PerpVenue, decimals: Mapping[str, int]
-) -> dict[str, int]:
-    """What a hedging desk holds at the start, in base units: of each market's asset its inventory
-    and the hedge of the net open interest, and its cash in the settlement token."""
-    skews = dict.fromkeys(venue.markets, 0)
-    for trader, place in venue.held:
-        for symbol, size in trader.accounts[place].positions:
-            skews[symbol] += size
-    held: dict[str, int] = {}
-    for symbol, skew in skews.items():
-        stock = base_units(dict(hedger.inventory).get(symbol, 0.0), decimals[symbol])
-        hedge = skew * hedger.ratio_bps * 10 ** decimals[symbol] // (10**18 * 10_000)
-        held[symbol] = max(0, stock + hedge)
-    settlement = base_units(hedger.cash, decimals[venue.settlement])
-    held[venue.settlement] = held.get(venue.settlement, 0) + settlement
-    return held
-
-
-def _fund_agents(
-    scenario: Scenario,
-    seeder: _Seeder,
-    decimals: Mapping[str, int],
-    venues: Mapping[str, PooledLendingVenue],
-    router: Contract,
-    liquidation_executor: Contract,
-    arbitrage_executor: Contract,
-) -> dict[bytes, int]:
-    """Mints agents' capital and has them approve their executor; returns their fee deposits.
-
-    An agent from outside has what its fields ``capital`` and ``fee_deposit`` say, if it has them,
-    on ``account(name, index)``; what it wants to approve it approves by an order.
-    """
-    fee_decimals = decimals[scenario.block_space.fee_asset]
-    deposits: dict[bytes, int] = {}
-    for liquidator in scenario.agents_of(Liquidator):
-        for index in range(liquidator.count):
-            owner = account(liquidator.name, index).address
-            deposits[owner] = base_units(liquidator.fee_deposit, fee_decimals)
-            for symbol, amount in liquidator.capital:
-                seeder.mint(symbol, owner, base_units(amount, decimals[symbol]))
-                seeder.approve(symbol, owner, liquidation_executor)
-    for keeper in scenario.agents_of(InventoryLiquidator):
-        venue = venues[keeper.venue]
-        for index in range(keeper.count):
-            owner = account(keeper.name, index).address
-            deposits[owner] = base_units(keeper.fee_deposit, fee_decimals)
-            for symbol, amount in keeper.capital:
-                seeder.mint(symbol, owner, base_units(amount, decimals[symbol]))
-            for symbol in venue.assets:
-                seeder.approve(symbol, owner, venue.market)
-                seeder.approve(symbol, owner, router)
-    stewards: list[Guardian | Governor] = [*scenario.agents_of(Guardian)]
-    stewards += scenario.agents_of(Governor)
-    for steward in stewards:
-        deposits[ADMIN] = deposits.get(ADMIN, 0) + base_units(steward.fee_deposit, fee_decimals)
-    for arbitrageur in scenario.agents_of(Arbitrageur):
-        for index in range(arbitrageur.count):
-            owner = account(arbitrageur.name, index).address
-            deposits[owner] = base_units(arbitrageur.fee_deposit, fee_decimals)
-            seeder.mint(USD, owner, base_units(arbitrageur.capital_usd, USD_DECIMALS))
-            seeder.approve(USD, owner, arbitrage_executor)
-    for outside in scenario.agents:
-        if isinstance(
-            outside,
-            (
-                Liquidator,
-                InventoryLiquidator,
-                Guardian,
-                Governor,
-                Arbitrageur,
-                *_EXCHANGE_AGENTS,
-            ),
-        ):
-            continue
-        for index in range(outside.count):
-            owner = account(outside.name, index).address
-            deposits[owner] = base_units(getattr(outside, "fee_deposit", 0.0), fee_decimals)
-            for symbol, amount in getattr(outside, "capital", ()):
-                seeder.mint(symbol, owner, base_units(amount, decimals[symbol]))
-    return deposits
-
-
-def _supply_lenders(
-    scenario: Scenario,
-    setup: Setup,
-    seeder: _Seeder,
-    tokens: Mapping[str, Contract],
-    decimals: Mapping[str, int],
-    venues: Mapping[str, PooledLendingVenue],
-) -> None:
-    """Supplies what lenders of several markets have in each."""
-    for spec in scenario.agents_of(Lender):
-        amount = base_units(spec.supplied, decimals[spec.asset])
-        for name in spec.venues:
-            market = venues[name].market
-            owners = [account(spec.name, index).address for index in range(spec.count)]
-            venues[name].suppliers += tuple(owners)
-            seeder.mint(spec.asset, SEEDER, amount * spec.count)
-            seeder.approve(spec.asset, SEEDER, market)
-            for owner in owners:
-                setup.send(SEEDER, market, "supply", tokens[spec.asset].address, amount, owner)
-
-
-def _purses(scenario: Scenario) -> list[bytes]:
-    """Accounts that liquidators of several venues have only where they share no capital."""
-    return [
-        account(spec.purse(venue), index).address
-        for spec in scenario.agents_of(Liquidator)
-        if spec.further_venues
-        for venue in spec.serves
-        for index in range(spec.count)
-    ]
-
-
-def _deposit_fees(
-    setup: Setup,
-    seeder: _Seeder,
-    fee_asset: str,
-    fee_ledger: Contract,
-    deposits: Mapping[bytes, int],
-) -> None:
-    seeder.mint(fee_asset, SEEDER, sum(deposits.values()))
-    seeder.approve(fee_asset, SEEDER, fee_ledger)
-    for payer, amount in deposits.items():
-        if amount:
-            setup.send(SEEDER, fee_ledger, "deposit", payer, amount)

@@ -16,9 +16,9 @@ from math import isqrt
 from harness.accounts import account
 from harness.agents.base import Context, OrderMaker, OutageClock
 from harness.orders import DECLARED_GAS, Order
+from harness.people import USD, USD_DECIMALS
 from harness.scenario import Arbitrageur, usd_wad
 from harness.view import PIPS, Hop, View
-from harness.world import USD, USD_DECIMALS
 
 POOL, EXTERNAL = 0, 1
 

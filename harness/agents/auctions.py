@@ -324,7 +324,7 @@ class EnglishBidder(Participant):
             if debt is None or symbol in bids_with or not self._may_send(key):
                 continue
             held = view.balances(symbol, [self._sender])[0]
-            if held == 0 or self._world.pool_of(symbol, debt) is None:
+            if held == 0 or not self._world.can_sell(symbol, debt):
                 self._held_since.pop(symbol, None)
                 continue
             since = self._held_since.setdefault(symbol, view.timestamp)

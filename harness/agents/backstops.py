@@ -179,7 +179,7 @@ class DepositorAgent(Participant):
             data = market.encode("withdraw", token.address, MAX_UINT, self._own, self._own)
             orders.append(self._order(view, "claim", "withdraw", market.address, data))
         held = view.balances(symbol, [self._own])[0]
-        if held and self._world.pool_of(symbol, design.debt) and self._may_send("sell"):
+        if held and self._world.can_sell(symbol, design.debt) and self._may_send("sell"):
             data = router.encode(
                 "sell",
                 market.address,

@@ -89,7 +89,7 @@ class InventoryLiquidatorAgent:
             if key in mine or len(mine) >= self._spec.max_transactions:
                 continue
             collateral, debt = assets[quote.collateral], assets[quote.debt]
-            if collateral == debt or self._world.pool_of(collateral, debt) is None:
+            if collateral == debt or not self._world.can_sell(collateral, debt):
                 continue
             cash = view.balances(debt, [self._sender])[0] - spent.get(debt, 0)
             repay = venue.without_dust(quote, self._wanted(view, quote, collateral, cash, room))

@@ -10,10 +10,10 @@ from typing import NamedTuple
 from harness.agents.base import Context, OutageClock
 from harness.contracts import Contract
 from harness.engine.base import Transaction
-from harness.feeds import KEEPER, feed_answer
+from harness.feeds import feed_answer
+from harness.people import KEEPER, PUBLISHER
 from harness.scenario import BPS, PoolTwapFeed, PushFeed
 from harness.view import View
-from harness.world import PUBLISHER
 
 
 class TopTransaction(NamedTuple):

@@ -39,12 +39,22 @@ class Curves:
         self._view = view
         self._at_quote = view.cuts.sells_to_sink(venue)
         self._hops: dict[tuple[str, str], Hop | None] = {}
+        #: shares that can still be redeemed, by symbol; None for what is not
+        self._redeemable: dict[str, int | None] = {}
 
     def _hop(self, sold: str, bought: str) -> Hop | None:
         pair = (sold, bought)
         if pair not in self._hops:
             self._hops[pair] = self._view.forced_sale_hop(sold, bought)
         return self._hops[pair]
+
+    def _left(self, sold: str) -> int | None:
+        """What can be sold at all."""
+        if self._at_quote:
+            return None
+        if sold not in self._redeemable:
+            self._redeemable[sold] = self._view.redeemable(sold)
+        return self._redeemable[sold]
 
     def best_repay(self, sold: str, bought: str, quote: Quote) -> int | None:
         """The repayment after which selling more of what is seized loses money; None where no
@@ -55,6 +65,9 @@ class Curves:
         if self._at_quote:
             return quote.max_repay
         sale = best_sale(hop, quote.seized, quote.max_repay)
+        left = self._left(sold)
+        if left is not None:
+            sale = min(sale, left)
         return min(quote.max_repay, sale * quote.max_repay // max(1, quote.seized))
 
     def proceeds(self, sold: str, bought: str, amount: int) -> int:
@@ -71,6 +84,9 @@ class Curves:
             self._hops[sold, bought] = Hop(
                 hop.reserve_in + amount, hop.reserve_out - proceeds, hop.fee_pips
             )
+            left = self._left(sold)
+            if left is not None:
+                self._redeemable[sold] = left - amount
 
 
 class Purse:
@@ -219,7 +235,8 @@ class LiquidatorAgent:
         proceeds = seized if collateral == debt else curves.proceeds(collateral, debt, seized)
         cost = repay + (venue.venue.flash_fee_up(repay) if self._flash_loan else 0)
         gain = view.usd_wad(debt, max(0, proceeds - cost))
-        fee = view.usd_wad(self._fee_asset, self._maker.bid(view, key) * DECLARED_GAS["liquidate"])
+        action = "liquidate_shares" if collateral in self._world.vault_of else "liquidate"
+        fee = view.usd_wad(self._fee_asset, self._maker.bid(view, key) * DECLARED_GAS[action])
         if proceeds <= cost or gain < self._floor + fee:
             return None
         if collateral != debt:
@@ -229,4 +246,4 @@ class LiquidatorAgent:
         executor, data = venue.venue.liquidation_call(
             quote, repay, least, flash_loan=self._flash_loan
         )
-        return self._maker.order(view, "liquidate", key, executor.address, data)
+        return self._maker.order(view, action, key, executor.address, data)

@@ -11,9 +11,9 @@ from __future__ import annotations
 from harness.accounts import account
 from harness.agents.base import Context, OrderMaker, OutageClock
 from harness.orders import Order
+from harness.people import USD
 from harness.scenario import BPS, StalePriceBorrower
 from harness.view import PIPS, View
-from harness.world import USD
 
 
 class StalePriceBorrowerAgent:

@@ -8,9 +8,9 @@ from collections import deque
 
 from harness.agents.base import Context, FallWindow, OrderMaker, OutageClock
 from harness.orders import Order
+from harness.people import ADMIN
 from harness.scenario import Governor, Guardian, usd_wad
 from harness.view import View
-from harness.world import ADMIN
 
 
 class GuardianAgent:

@@ -21,13 +21,14 @@ from harness.builder import FeeAuction
 from harness.engine.base import Block, Engine, Receipt
 from harness.engine.digest import DigestChain
 from harness.orders import Order
+from harness.people import USD
 from harness.protocols.isolated_lending import IsolatedLendingVenue
 from harness.run import set_up
 from harness.scenario import PRICE_UNIT, Scenario, load_scenario
 from harness.simulation import simulate
 from harness.trace import Trace
 from harness.view import View
-from harness.world import USD, World
+from harness.world import World
 
 __all__ = ["Campaign", "Favouring"]
 

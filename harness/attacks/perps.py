@@ -12,8 +12,8 @@ from harness.attacks.stage import Actor, Stage
 from harness.contracts import Contract
 from harness.engine.base import Engine
 from harness.errors import Reverted
+from harness.people import ADMIN
 from harness.scenario import base_units
-from harness.world import ADMIN
 
 __all__ = ["SHARE_PRICE_USD", "Perp", "PerpClaims", "open_exchange"]
 

@@ -17,8 +17,8 @@ from harness.engine import default_engine, open_engine
 from harness.engine.base import ZERO_ADDRESS, Block, Engine, Receipt, Transaction
 from harness.engine.digest import DigestChain
 from harness.errors import EngineError, ScenarioError, plugin
+from harness.people import BUILDER, COLLECTOR
 from harness.setup import require_success
-from harness.world import BUILDER, COLLECTOR
 
 __all__ = ["AttackResult", "Outcome", "StepRow", "play"]
 

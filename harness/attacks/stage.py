@@ -24,11 +24,11 @@ from harness.attacks.ledger import (
 from harness.contracts import Contract, decode_error
 from harness.engine.base import Engine, Log, Receipt, Transaction
 from harness.errors import EngineError
-from harness.feeds import KEEPER
 from harness.orders import Order
+from harness.people import ADMIN, BUILDER, COLLECTOR, KEEPER, MINTER, POOL_PROVIDER, SEEDER
 from harness.scenario import PRICE_UNIT, base_units
 from harness.setup import Setup
-from harness.world import ADMIN, BUILDER, COLLECTOR, MINTER, POOL_PROVIDER, SEEDER, World
+from harness.world import World
 
 __all__ = ["Actor", "InOrder", "Lending", "Sent", "Stage"]
 

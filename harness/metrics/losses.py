@@ -7,7 +7,9 @@ reserves less its deficit; a deficit is carried by the reserves as far as they g
 beyond. Debts that collateral does not cover at the end are a loss of suppliers, too, which no token
 shows yet: two rows without an asset, in USD. Of an exchange the rows are claims on it, and without
 an asset, in USD, unrealised profits, which add up to zero with what rounding leaves (`exchange
-dust`).
+dust`). A vault's own row is what its claims and its idle assets became worth less the shares it has
+in circulation: in base units what was redeemed, in USD, at the share price of the end, the loss of
+all who held its shares.
 
 USD are WAD at the outside prices of the last block: transfers of value, not the fall of prices on
 what everybody held, which is the same with every distribution. Rounding has a row of its own.
@@ -21,18 +23,21 @@ from typing import NamedTuple, Protocol
 
 from harness.accounts import account
 from harness.metrics.exchange_ledger import DUST, claim_changes, exchange_roles, unpaid_changes
+from harness.people import ADMIN, COLLECTOR, USD
 from harness.scenario import (
     PRICE_UNIT,
     WAD,
     Arbitrageur,
+    Curator,
     Lender,
     Liquidator,
     LiquidityProvider,
     Scenario,
+    VaultDepositor,
 )
 from harness.trace import Trace
 from harness.wallets import Wallets
-from harness.world import ADMIN, COLLECTOR, USD, World
+from harness.world import World
 
 _HALF = (1 << 128) - 1
 
@@ -41,6 +46,7 @@ Role = tuple[str, str]
 Sums = defaultdict[tuple[str, str, str], int]
 
 BORROWERS, SUPPLIERS, RESERVES = "borrowers", "suppliers", "market reserves"
+SHAREHOLDERS = "shareholders"
 
 
 class Played(Protocol):
@@ -139,20 +145,28 @@ def _roles(result: Played) -> dict[bytes, Role]:
             role = (spec.pool, "arbitrageurs")
         elif isinstance(spec, LiquidityProvider):
             role = (spec.pool, "pool liquidity")
+        elif isinstance(spec, VaultDepositor | Curator):
+            role = (spec.vault, "depositors" if isinstance(spec, VaultDepositor) else "curator")
         elif getattr(spec, "venue", "") in world.exchanges:
             role = (getattr(spec, "venue", ""), spec.name)
         for index in range(spec.count):
             roles.setdefault(account(spec.name, index).address, role)
+    for vault in world.vaults.values():
+        roles[vault.passive] = (vault.spec.name, "depositors")
     return roles | _lenders(result)
 
 
 def _lenders(result: Played) -> dict[bytes, Role]:
-    """Lenders of several markets, who have a row of their own: they move between them."""
-    return {
+    """Lenders of several markets, vaults among them, who have a row of their own."""
+    lenders = {
         account(spec.name, index).address: ("", spec.name)
         for spec in result.scenario.agents_of(Lender)
         for index in range(spec.count)
     }
+    for name, vault in result.world.vaults.items():
+        lenders[vault.vault.address] = (name, SHAREHOLDERS)
+        lenders |= {strategy.address: (name, SHAREHOLDERS) for strategy in vault.strategies}
+    return lenders
 
 
 def _add_wallets(
@@ -177,6 +191,8 @@ def _add_wallets(
         changes = zip(world.holders, opening.tokens[asset], closing.tokens[asset], strict=True)
         for owner, before, after in changes:
             add(owner, asset, after - before)
+            if asset in world.vault_of:  # what is redeemed is no longer owed
+                sums[world.vault_of[asset].spec.name, SHAREHOLDERS, asset] -= after - before
     for owner, before, after in zip(world.holders, opening.fees, closing.fees, strict=True):
         add(owner, fee_asset, after - before)
         # what the ledger holds is the payers'

@@ -21,6 +21,7 @@ WAD = 10**18
 LIQUIDATING = frozenset(
     {
         "liquidate",
+        "liquidate_shares",
         "auction",
         "reset",
         "buy",

@@ -22,12 +22,13 @@ to what each did, those that pushed the other way having no part, so that the sh
 seen always add up to the effect. What a trade did is, for the spot of a pool, its own move of that
 pool's price; for the average of a pool, that move for the part of the window for which it has
 stood; for a feed that follows the outside market, the amount it sold or bought, which arbitrage
-carries outside and which fades there as the outside market recovers. Where nothing seen explains
-the sign of the effect, the last trade seen has all of it: run and twin differ by forced trades
-only.
+carries outside and which fades there as the outside market recovers; for the price of a vault's
+share, the debt written off in the vault's markets by the liquidation whose sale it was. Where
+nothing seen explains the sign of the effect, the last trade seen has all of it: run and twin differ
+by forced trades only.
 
-A feed computed from others has its effect from the sources whose answers it gave, two of them half
-each; at a bound that no source gave it has none.
+A feed computed from others has its effect from the sources whose answers it gave, two of them in
+proportion to their own; at a bound that no source gave it has none.
 """
 
 from __future__ import annotations
@@ -55,21 +56,29 @@ class FeedTerms:
         the outside market
     window_s: the time over which the pool's price is averaged, 0 for its spot
     half_life_s: the time in which half of an impact on the outside market is gone, 0 if none is
+    markets: those to which the vault lends whose share is priced; empty for other feeds
     """
 
     asset: str = ""
     spot_against: str = ""
     window_s: int = 0
     half_life_s: int = 0
+    markets: tuple[str, ...] = ()
 
 
 class FeedEffect:
     """Divides the effect that forced trades have on one asset's feed among them."""
 
     def __init__(
-        self, asset: str, terms: FeedTerms, trades: Sequence[TradeRow], times: Sequence[int]
+        self,
+        asset: str,
+        terms: FeedTerms,
+        trades: Sequence[TradeRow],
+        times: Sequence[int],
+        written_off: Mapping[int, float] | None = None,
     ) -> None:
-        """``times``: seconds of each block by its number in the run."""
+        """``times``: seconds of each block by its number in the run; ``written_off``: USD of debt
+        written off by the liquidations that trades belong to, by the number of the trade."""
         self._half_life = 0 if terms.spot_against else terms.half_life_s
         self._window = terms.window_s
         self._times = np.array([times[trade.block] for trade in trades], dtype=np.float64)
@@ -77,6 +86,12 @@ class FeedEffect:
             pair = {asset, terms.spot_against}
             moves = [
                 _price_move(asset, trade) if {trade.sold, trade.bought} == pair else 0.0
+                for trade in trades
+            ]
+        elif terms.markets:
+            lost = written_off or {}
+            moves = [
+                -lost.get(trade.id, 0.0) if trade.venue in terms.markets else 0.0
                 for trade in trades
             ]
         else:
@@ -244,8 +259,9 @@ class _Judge:
         for trade in run.trades:
             self._made.setdefault((trade.block, trade.place), []).append(trade.id)
         self._times = [block.timestamp for block in run.blocks]
+        lost = _written_off(run)
         self._effects = {
-            name: FeedEffect(feed.asset, feed, run.trades, self._times)
+            name: FeedEffect(feed.asset, feed, run.trades, self._times, lost)
             for name, feed in feeds.items()
         }
         self._trade_waves: dict[int, int] = {}
@@ -329,14 +345,40 @@ class _Judge:
         ):
             effects = np.zeros(last)
             if held and alone:
-                effect = (price / alone - 1.0) / max(1, len(givers))
-                for giver, seen in givers:
+                parts = self._parts(givers, case.block)
+                for (giver, seen), part in zip(givers, parts, strict=True):
+                    effect = (price / alone - 1.0) * part
                     shares = self._effects[giver].shares(seen, effect, self._times[case.block])
                     effects[:seen] += shares
             series.append(alone * (1.0 + np.cumsum(effects)))
         hits = np.flatnonzero(terms.below(position, series, case.level))
         # if rounding hides which one it was, the last
         return self._trades[int(hits[0]) if hits.size else last - 1].id
+
+    def _parts(self, givers: Givers, block: int) -> list[float]:
+        """Each source's part in the effect on a feed: as its own at the end of the block, the same
+        where none has any."""
+        if len(givers) == 1:
+            return [1.0]
+        run, twin = self._run[block].feeds, self._twin[block].feeds
+        own = [
+            abs(run[name].price / twin[name].price - 1.0) if twin[name].price else 0.0
+            for name, _ in givers
+        ]
+        total = sum(own)
+        return [part / total if total else 1.0 / len(own) for part in own]
+
+
+def _written_off(run: Trace) -> dict[int, float]:
+    """USD of debt written off by liquidations, by the number of the trade that sold for them."""
+    lost = {(row.block, row.venue, row.account): 0.0 for row in run.bad_debts}
+    for row in run.bad_debts:
+        lost[row.block, row.venue, row.account] += row.usd / WAD
+    return {
+        row.trade: lost[row.block, row.venue, row.account]
+        for row in run.liquidations
+        if row.trade and (row.block, row.venue, row.account) in lost
+    }
 
 
 def classify(

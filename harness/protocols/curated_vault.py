@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from harness.contracts import Contract, read_words
 from harness.engine.base import Engine
 from harness.protocols.isolated_lending import IsolatedLendingVenue
 from harness.protocols.pooled_lending import PooledLendingVenue
-from harness.scenario import Vault, VaultDepositor, base_units
+from harness.scenario import Vault, base_units
 from harness.setup import Setup
 
 
@@ -102,7 +102,7 @@ def deploy_vault(
 ) -> VaultHandle:
     """Deploys a vault and its strategies, and lends its deposits; all shares are the seeder's."""
     places, asset = decimals[spec.asset], tokens[spec.asset].address
-    curator = account(f"{spec.name}-curator").address
+    curator = curator_of(spec.name)
     strategies = []
     for each in spec.markets:
         venue = venues[each.venue]
@@ -127,6 +127,11 @@ def deploy_vault(
     return VaultHandle(spec, vault, tuple(strategies), curator, passive)
 
 
+def curator_of(vault: str) -> bytes:
+    """The account that moves a vault's assets."""
+    return account(f"{vault}-curator").address
+
+
 def deposits_of(spec: Vault, decimals: Mapping[str, int]) -> int:
     """Shares there are at the start, base units."""
     places = decimals[spec.asset]
@@ -134,18 +139,11 @@ def deposits_of(spec: Vault, decimals: Mapping[str, int]) -> int:
     return sum(base_units(part, places) for part in parts)
 
 
-def depositors(specs: Sequence[VaultDepositor]) -> dict[bytes, VaultDepositor]:
-    """Depositors who may run, by address."""
-    return {
-        account(spec.name, index).address: spec for spec in specs for index in range(spec.count)
-    }
-
-
 __all__ = [
     "VaultHandle",
     "VaultReader",
     "VaultState",
+    "curator_of",
     "deploy_vault",
-    "depositors",
     "deposits_of",
 ]

@@ -18,6 +18,7 @@ _MOST_ROWS = 60
 _LEAST_SHOWN = 0.005
 
 CHANNEL_NAMES = {
+    "claims": "claims on markets",
     "price": "pool prices",
     "oracle": "shared feeds",
     "holder": "common holders",

@@ -13,6 +13,10 @@ from harness.report.sentences import REASONS, figure_of
 _MOST_FAILURES = 25
 ACTIONS = {
     "liquidate": "liquidate",
+    "liquidate_shares": "liquidate and redeem shares",
+    "redeem": "redeem shares",
+    "allocate": "lend a vault's assets",
+    "deallocate": "take a vault's assets back",
     "arbitrage": "arbitrage",
     "top_up": "add collateral or repay",
     "deleverage": "sell and repay",
@@ -48,7 +52,8 @@ def liquidators(run: Run) -> Section:
     done = outcomes(run)
     rows: list[tuple[Content, ...]] = []
     for kind, taken in found.items():
-        outcome = done.get((kind, "liquidate")) or done.get((kind, "liquidate_perp"))
+        actions = ("liquidate", "liquidate_perp", "liquidate_shares")
+        outcome = next((done[kind, each] for each in actions if (kind, each) in done), None)
         rows.append(
             (
                 _named(run, kind),

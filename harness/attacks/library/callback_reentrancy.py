@@ -15,7 +15,7 @@ from harness.attacks.calls import borrow, call, encoded, supply
 from harness.attacks.ledger import PooledClaims
 from harness.attacks.script import Attack, Check, Parameters
 from harness.attacks.stage import Lending, Stage
-from harness.world import MINTER
+from harness.people import MINTER
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.attacks.calls import MAX, all_of, call, swap
 from harness.attacks.script import Attack, Check, Parameters
 from harness.attacks.stage import Stage
-from harness.world import ADMIN
+from harness.people import ADMIN
 
 
 @dataclass(frozen=True)

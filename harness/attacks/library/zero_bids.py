@@ -15,7 +15,7 @@ from harness.attacks.calls import MAX, Call, call
 from harness.attacks.script import Attack, Check, Parameters
 from harness.attacks.stage import Actor, Stage
 from harness.contracts import Contract
-from harness.world import ADMIN
+from harness.people import ADMIN
 
 WAD = 10**18
 RAY = 10**27

@@ -1,0 +1,96 @@
+"""Those who have to do with curated vaults: depositors who run, and curators who leave markets."""
+
+from __future__ import annotations
+
+from harness.accounts import account
+from harness.agents.base import Context, OrderMaker, OutageClock
+from harness.orders import Order
+from harness.scenario import BPS, Curator, VaultDepositor
+from harness.view import View
+
+
+class VaultDepositorAgent:
+    """One depositor of a vault. It redeems all it has, or what it saw the vault could pay."""
+
+    def __init__(self, spec: VaultDepositor, index: int, context: Context) -> None:
+        self.name = f"{spec.name}-{index}" if spec.count > 1 else spec.name
+        self._spec = spec
+        self._owner = account(spec.name, index).address
+        self._vault = context.world.vaults[spec.vault].vault
+        self._share = context.world.vaults[spec.vault].spec.share
+        self._outages = OutageClock(spec.outages, context, self.name)
+        self._maker = OrderMaker(context, self.name, self._owner, spec.bid, spec.latency_blocks)
+        #: assets and shares of the vault when a share was worth most
+        self._best = (0, 1)
+        self._runs = False
+
+    def act(self, view: View) -> list[Order]:
+        """The redemption, if it has begun to run and the vault can pay something."""
+        self._runs = self._alarmed(view) or self._runs
+        if not self._runs or self._outages.out(view):
+            return []
+        if view.waiting(self.name):
+            return self._maker.raised(view, "")
+        state = view.vaults[self._spec.vault]
+        shares = view.balances(self._share, [self._owner])[0]
+        shares = min(shares, state.shares_down(state.liquidity))
+        if not shares:
+            return []
+        data = self._vault.encode("redeem", shares, self._owner, self._owner)
+        return [self._maker.order(view, "redeem", "", self._vault.address, data)]
+
+    def _alarmed(self, view: View) -> bool:
+        state, spec = view.vaults[self._spec.vault], self._spec
+        assets, shares = self._best
+        if state.shares and state.assets * shares > assets * state.shares:
+            self._best = assets, shares = state.assets, state.shares
+        worth, before = state.assets * shares, assets * state.shares
+        if spec.loss_bps and (before - worth) * BPS >= spec.loss_bps * before > 0:
+            return True
+        return state.liquidity * BPS < spec.liquidity_bps * state.assets
+
+
+class CuratorAgent:
+    """The curator of one vault."""
+
+    def __init__(self, spec: Curator, context: Context) -> None:
+        self.name = spec.name
+        self._spec = spec
+        self._handle = context.world.vaults[spec.vault]
+        sender = self._handle.curator
+        self._outages = OutageClock(spec.outages, context, self.name)
+        self._maker = OrderMaker(context, self.name, sender, spec.bid, spec.latency_blocks)
+        #: markets that are in trouble, for good
+        self._left: set[str] = set()
+
+    def act(self, view: View) -> list[Order]:
+        """What there is to take out of markets in trouble, and to put into another."""
+        state, markets = view.vaults[self._spec.vault], self._handle.markets
+        for number, market in enumerate(markets):
+            if state.lost[number] or view.venues[market].loss_bps() >= self._spec.loss_bps:
+                self._left.add(market)
+        if not self._left or self._outages.out(view):
+            return []
+        orders: list[Order] = []
+        for number, market in enumerate(markets):
+            amount = min(state.worth[number], self._cash(view, market))
+            if market in self._left and amount:
+                orders += self._move(view, "deallocate", number, amount)
+        safe = [number for number, market in enumerate(markets) if market not in self._left]
+        if self._spec.reallocates and safe and state.idle:
+            orders += self._move(view, "allocate", safe[0], state.idle)
+        return orders
+
+    def _cash(self, view: View, market: str) -> int:
+        venue = view.venues[market]
+        return venue.states[venue.venue.assets.index(self._handle.spec.asset)].cash
+
+    def _move(self, view: View, action: str, number: int, amount: int) -> list[Order]:
+        key = f"{action}-{number}"
+        if (self.name, key) in view.mempool:
+            return self._maker.raised(view, key)
+        data = self._handle.vault.encode(action, number, amount)
+        return [self._maker.order(view, action, key, self._handle.vault.address, data)]
+
+
+__all__ = ["CuratorAgent", "VaultDepositorAgent"]
