@@ -30,6 +30,7 @@ from harness.scenario.populations import (
     SizeDistribution,
 )
 from harness.scenario.units import BPS, PRICE_UNIT, WAD, base_units
+from harness.scenario.vaults import lent_by_vaults
 from harness.scenario.venues import IsolatedLending, Lending
 
 __all__ = ["Position", "build_population", "dropped"]
@@ -322,6 +323,7 @@ def _check_liquidity(scenario: Scenario, positions: list[Position]) -> None:
             decimals = scenario.asset(listed.symbol).decimals
             unit = 10**decimals
             tokens = listed.supplied + supplied_to(scenario, venue.name, listed.symbol)
+            tokens += lent_by_vaults(scenario, venue.name, listed.symbol)
             passive = base_units(tokens, decimals)
             held, owed = passive + supplied.get(key, 0), borrowed.get(key, 0)
             if owed > passive:
