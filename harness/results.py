@@ -50,6 +50,7 @@ from harness.run import RunResult
 from harness.scenario import Scenario, dump_scenario
 from harness.testing.clearing_invariants import STEPS
 from harness.trace import BlockRow, LiquidationRow, Trace
+from harness.world import World
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -335,7 +336,7 @@ def _tables(result: RunResult) -> dict[str, pa.Table]:
         _bad_debts(result),
         _positions(result),
         _traders(result),
-        _cascade(result.run),
+        _cascade(result.run, result.world),
         _losses(result),
         _final_reads(result),
     )
@@ -378,8 +379,8 @@ def _haircuts(result: RunResult) -> pa.Table:
     return columns.table()
 
 
-def _cascade(run: Trace) -> pa.Table:
-    edges = cascade_edges(run)
+def _cascade(run: Trace, world: World) -> pa.Table:
+    edges = cascade_edges(run, world.vault_markets)
     columns = _Columns()
     for name in ("kind", "source", "target", "venue", "asset", "parent"):
         columns.put(name, [getattr(edge, name) for edge in edges], "text")

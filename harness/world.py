@@ -152,6 +152,11 @@ class World:
         """The vaults by the symbols of their shares."""
         return {vault.spec.share: vault for vault in self.vaults.values()}
 
+    @cached_property
+    def vault_markets(self) -> Mapping[str, tuple[str, ...]]:
+        """The markets behind each share, by its symbol."""
+        return {symbol: vault.markets for symbol, vault in self.vault_of.items()}
+
     def can_sell(self, sold: str, bought: str) -> bool:
         """Whether a forced trade of this pair has somewhere to go."""
         if sold in self.vault_of:

@@ -9,11 +9,13 @@ sale -> price          the pool's spot before and after, as the router's event h
 price -> oracle        the first round of a feed that has seen the trade; answers before and after
 oracle -> liquidation  of a liquidation caused by a trade (its parent): the first round that had
                        seen the parent, of the asset whose price the parent moved; debt repaid
+liquidation -> oracle  the round after which a vault's share is worth less for the debt that the
+                       liquidation wrote off in one of the vault's markets; debt written off
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from harness.trace import LiquidationRow, Trace, TradeRow
@@ -42,13 +44,15 @@ class Edge(NamedTuple):
     parent: str = ""
 
 
-def cascade_edges(trace: Trace) -> list[Edge]:
-    """The edges of a run's cascade, in the order of liquidations, trades and rounds."""
+def cascade_edges(trace: Trace, vaults: Mapping[str, tuple[str, ...]]) -> list[Edge]:
+    """The edges of a run's cascade, in the order of liquidations, trades and rounds; ``vaults`` has
+    the markets behind each share."""
     updates = _first_rounds(trace)
     trades = {trade.id: trade for trade in trace.trades}
     edges: list[Edge] = []
     for number, row in enumerate(trace.liquidations, 1):
-        edges += _cause(row, number, trades, updates)
+        edges += _cause(row, number, trades, updates, vaults)
+        edges += _lost(trace, row, number, updates, vaults)
         if row.trade:
             edges.append(
                 Edge(
@@ -82,6 +86,8 @@ def cascade_edges(trace: Trace) -> list[Edge]:
                 )
             )
     for trade in trace.trades:
+        if trade.sold in vaults:  # redeemed: no price moves
+            continue
         edges.append(
             Edge(
                 "sale-price",
@@ -145,11 +151,16 @@ def _cause(
     number: int,
     trades: dict[int, TradeRow],
     updates: dict[str, list[tuple[int, int]]],
+    vaults: Mapping[str, tuple[str, ...]],
 ) -> Iterator[Edge]:
     parent = trades.get(row.parent)
     if parent is None:
         return
-    moved = [s for s in (row.collateral, row.debt) if s in (parent.sold, parent.bought)]
+    moved = [
+        s
+        for s in (row.collateral, row.debt)
+        if s in (parent.sold, parent.bought) or parent.venue in vaults.get(s, ())
+    ]
     seen = [(block, s) for s in moved if (block := _first_seen(updates, s, parent.id)) is not None]
     if not seen:
         return
@@ -167,6 +178,41 @@ def _cause(
         wave=row.wave,
         parent=f"T{row.parent}",
     )
+
+
+def _lost(
+    trace: Trace,
+    row: LiquidationRow,
+    number: int,
+    updates: dict[str, list[tuple[int, int]]],
+    vaults: Mapping[str, tuple[str, ...]],
+) -> Iterator[Edge]:
+    lost = [
+        debt
+        for debt in trace.bad_debts
+        if (debt.block, debt.venue, debt.account) == (row.block, row.venue, row.account)
+    ]
+    for share, markets in vaults.items():
+        if row.venue not in markets or not row.trade or share not in trace.blocks[0].feeds:
+            continue
+        block = _first_seen(updates, share, row.trade)
+        if block is None:
+            continue
+        for debt in lost:
+            yield Edge(
+                "liquidation-oracle",
+                f"L{number}",
+                f"O:{share}:{block}",
+                row.block,
+                row.venue,
+                row.account,
+                debt.asset,
+                debt.amount,
+                trace.blocks[max(0, block - 1)].feeds[share].price,
+                trace.blocks[block].feeds[share].price,
+                usd=debt.usd,
+                wave=row.wave,
+            )
 
 
 def parents(trace: Trace) -> dict[int, int]:

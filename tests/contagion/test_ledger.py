@@ -94,7 +94,7 @@ def test_ledger_sees_a_holding_that_changed(result):
 
 
 def test_every_step_of_the_tree_follows_from_the_one_before(result):
-    edges = cascade_edges(result.run)
+    edges = cascade_edges(result.run, {})
     kinds = {edge.kind for edge in edges}
     assert kinds == {"liquidation-sale", "sale-price", "price-oracle", "oracle-liquidation"}
     targets = {edge.target: edge for edge in edges}

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from harness import world as world_module
 from harness.errors import ScenarioError
+from harness.feeds import FeedRig
 from harness.scenario import (
     BoundedFeed,
     CappedFeed,
@@ -246,13 +246,13 @@ def test_a_run_finds_the_planted_bug(small, monkeypatch, real, mutant, identifie
         agents=(small.arbitrageur(),),
     )
     assert small.run(scenario, 1).summary["checks"]["invariants"][identifier]
-    kept = world_module._feed_terms
+    kept = FeedRig._terms
 
     def planted(*args):
         name, terms = kept(*args)
         return (mutant if name == real else name), terms
 
-    monkeypatch.setattr(world_module, "_feed_terms", planted)
+    monkeypatch.setattr(FeedRig, "_terms", planted)
     found = small.run(scenario, 1)
     assert not found.summary["checks"]["invariants"][identifier]
     assert any(note.startswith(identifier) for note in found.summary["warnings"])
