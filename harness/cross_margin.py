@@ -25,6 +25,8 @@ from typing import NamedTuple
 
 from harness.contracts import Contract
 from harness.engine.base import Block, Engine, Transaction, anchor
+from harness.feeds import MAX_UINT
+from harness.people import ADMIN, MINTER, SEEDER
 from harness.lending_pairs import divided_down, pair_up
 from harness.protocols.clearing import ClearingVenue
 from harness.protocols.perp_exchange import MarketState, PerpVenue
@@ -32,7 +34,7 @@ from harness.protocols.perp_setup import ANY_PRICE, NO_CAP, market_config, tiers
 from harness.scenario import BPS, PerpMarket, Scenario
 from harness.setup import require_success
 from harness.traders import TraderAccount, account_word, margin_up
-from harness.world import ADMIN, MAX_UINT, MINTER, SEEDER, World
+from harness.world import World
 
 _OPENING_TIERS = [(NO_CAP, 3, 2, 1, BPS)]
 """Margins while positions move: an account opened with just its initial margin can be parted, too,

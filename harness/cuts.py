@@ -2,7 +2,24 @@
 
 A link (i, channel) is one way in which venue i and the others reach each other:
 
-============ ==========================================================================
+============ =================================================================================
+price        i's forced trades move prices; cut: they go to the sink at the current quote
+oracle       i reads feeds that others read and move; cut: i reads what they say without any
+             forced trade, the rounds of the twin
+holder       holders move collateral between i and other venues; cut: they leave i's alone
+lender       lenders of i answer losses elsewhere, and elsewhere losses of i; cut: neither
+liquidator   liquidators of i serve other venues from the same capital; cut: they have as much
+             again for i alone
+claims       vaults that lend to i pass its losses on to whoever takes their shares, and redeem
+             shares with i's cash; cut: what i loses is made good to them at the end of each
+             block, and forced redemptions are paid by the sink
+block-space  orders about i compete with the others for gas; cut: i has blocks of its own
+cross-margin several positions of an account of i have one margin; cut: each stands alone, with
+             its own part of it: on an exchange a position in one market, in a lending market a
+             pair of a collateral and a debt (`harness.cross_margin`)
+============ =================================================================================
+"""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
