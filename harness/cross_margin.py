@@ -26,8 +26,8 @@ from typing import NamedTuple
 from harness.contracts import Contract
 from harness.engine.base import Block, Engine, Transaction, anchor
 from harness.feeds import MAX_UINT
-from harness.people import ADMIN, MINTER, SEEDER
 from harness.lending_pairs import divided_down, pair_up
+from harness.people import ADMIN, MINTER, SEEDER
 from harness.protocols.clearing import ClearingVenue
 from harness.protocols.perp_exchange import MarketState, PerpVenue
 from harness.protocols.perp_setup import ANY_PRICE, NO_CAP, market_config, tiers

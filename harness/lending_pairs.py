@@ -26,12 +26,14 @@ from typing import NamedTuple
 
 from harness.engine.base import Block, Engine, Transaction, anchor
 from harness.errors import EngineError
+from harness.feeds import MAX_UINT
+from harness.people import ADMIN, MINTER, SEEDER
 from harness.population import Position
 from harness.protocols.isolated_lending import IsolatedLendingVenue
 from harness.protocols.pooled_lending import PooledLendingVenue, address_of
 from harness.scenario import Borrowers, Positions, Scenario, base_units
 from harness.setup import require_success
-from harness.world import ADMIN, MAX_UINT, MINTER, SEEDER, World
+from harness.world import World
 
 _HALF = (1 << 128) - 1
 
