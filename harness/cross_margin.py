@@ -15,6 +15,9 @@ at most two base units of the settlement token a position, goes to the vault, an
 scenario pays it: an owner's equity is the same to the unit. What else changes beside the accounts:
 funding since set-up is settled, and the markets are accrued. Where an account has no cash to settle
 it, because all its margin is in other tokens, it is given that.
+
+A clearing house pays a member's margin into its cross account (ClearingFund.allocate): positions
+that stand alone have none of it before they default, and all of it then.
 """
 
 from __future__ import annotations

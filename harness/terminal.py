@@ -280,6 +280,10 @@ def _contagion(summary: Mapping[str, Any], width: int) -> Iterator[str]:
     yield _row(width, "  interaction of links", "", _signed(sum(found["interaction"].values())))
     total = sum(found["total"].values())
     yield _row(width, "  all links together", "", _signed(total))
+    by_channel = _by_channel(found["links"])
+    if by_channel:
+        told = ", ".join(f"{name} {_signed(amount)}" for name, amount in by_channel.items())
+        yield from _wrapped(f"entries by channel: {told}", width)
     foretold = {
         name: measure["rank_correlation"]
         for name, measure in (found.get("predicted") or {}).items()
@@ -289,6 +293,15 @@ def _contagion(summary: Mapping[str, Any], width: int) -> Iterator[str]:
         told = ", ".join(f"{name} {value:.2f}" for name, value in foretold.items())
         yield from _wrapped(f"rank correlation with what positions foretold: {told}", width)
     yield ""
+
+
+def _by_channel(links: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """What the links of each channel did to all venues together, where that is not nothing."""
+    sums: dict[str, float] = {}
+    for link, row in links.items():
+        channel = link.rpartition("/")[2]
+        sums[channel] = sums.get(channel, 0.0) + sum(row.values())
+    return {channel: amount for channel, amount in sums.items() if _signed(amount) != "$0"}
 
 
 def _signed(amount: float) -> str:

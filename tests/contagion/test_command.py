@@ -39,6 +39,11 @@ def test_matrix_is_in_the_summary_and_in_a_table(several, tmp_path, capsys):
             entries = [r["entry"] for r in table if (r["from_venue"], r["to_venue"]) == (i, j)]
             assert sum(entries) == int(exact[f"contagion.matrix.{i}"][j])
             assert abs(matrix[i][j] - int(exact[f"contagion.matrix.{i}"][j]) / 1e18) < 1e-6
+    arguments.remove("--json")
+    assert main(arguments) == 0
+    by_price = float(sum(r["entry"] for r in table if r["channel"] == "price")) / 1e18
+    shown = capsys.readouterr().out.partition("entries by channel: ")[2]
+    assert shown.startswith(f"price +${by_price:,.0f}")
     assert "contagion.parquet" in json.loads((out / "manifest.json").read_text())["files"]
     assert main(["verify", str(out), "-q"]) == 0
     assert main(["run", str(file), "--out", str(out), "-q", "--seed", "11"]) == 0

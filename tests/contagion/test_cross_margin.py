@@ -252,8 +252,18 @@ def kept(trace: Trace, venue: PerpVenue, owner: bytes) -> list[Kept]:
             "population.traders.leverage={median = 14.2857, sigma = 0}",
             "population.traders.collateral={USDC = 1}",
         ],
+        [
+            "population.traders.leverage.max=6",
+            "population.apart.leverage.max=4",
+            "venue.perps.market.BTC.tier=[{initial_bps=1500, call_bps=1200, maintenance_bps=1000}]",
+        ],
     ],
-    ids=["three tokens, two accounts each", "no cash", "a millionth above the initial margin"],
+    ids=[
+        "three tokens, two accounts each",
+        "no cash",
+        "a millionth above the initial margin",
+        "unequal requirements",
+    ],
 )
 def test_parting_moves_positions_and_their_margin_and_nothing_else(overrides):
     """Beside the accounts' words the books differ by what the vault is paid for the rounding of two

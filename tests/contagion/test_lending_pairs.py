@@ -23,13 +23,19 @@ from harness.metrics.losses import losses
 from harness.run import Stage, run, set_up
 from harness.scenario import (
     LendingAsset,
+    LeverageDistribution,
     Liquidator,
+    PerpExchange,
+    PerpLiquidator,
+    PerpMarket,
     Pool,
     PooledLending,
     PositionRow,
     Positions,
     Response,
     Scenario,
+    Traders,
+    checked,
 )
 from harness.trace import Trace
 
@@ -189,6 +195,42 @@ def test_what_one_margin_spares_the_market_is_the_loss_of_the_pairs(several):
     assert -found.entry(LINK, "bank") == pytest.approx(lost, abs=2 * WAD // 10**6)
     entries = sum(found.entry(link, "bank") for link in found.links)
     assert entries + found.interaction()["bank"] == found.run["bank"] - found.apart["bank"]
+
+
+def test_a_market_and_an_exchange_are_parted_in_one_block(several):
+    """The run without any link has both apart; what is read of one is not disturbed by the other,
+    so that each is as when it is the only one. Entries add up."""
+    made = scenario(several, [WHOLE], (0.9, 0.8, 0.7, 0.6, 0.5))
+    markets = tuple(PerpMarket(symbol, skew_scale=1e6) for symbol in ("ETH", "XYZ"))
+    longs = Traders(
+        "longs",
+        "perps",
+        count=5,
+        markets=(("ETH", 1.0), ("XYZ", 1.0)),
+        markets_each=2,
+        margin_usd=1e6,
+        leverage=LeverageDistribution(4.0, 0.0),
+        long_bps=10_000,
+    )
+    both = checked(
+        dataclasses.replace(
+            made,
+            venues=(*made.venues, PerpExchange("perps", "USDX", markets, vault=1e7)),
+            populations=(*made.populations, longs),
+            agents=(*made.agents, PerpLiquidator("closer", "perps", bid=several.FREE)),
+        )
+    )
+    links = [LINK, Link("perps", "cross-margin")]
+    found = contagion(run(both, SEED))
+    assert set(links) <= set(found.links)
+    cuts = [links[:1], links[1:], links]
+    bank, perps, together = played(both, *(Cuts(frozenset(cut)) for cut in cuts))
+    assert insolvency(bank)["bank"] == insolvency(together)["bank"] != found.run["bank"]
+    assert insolvency(perps)["perps"] == insolvency(together)["perps"] != found.run["perps"]
+    assert not [*bank.violations, *perps.violations, *together.violations]
+    for j in found.venues:
+        entries = sum(found.entry(link, j) for link in found.links)
+        assert entries + found.interaction()[j] == found.run[j] - found.apart[j]
 
 
 def test_pairs_have_the_health_of_the_account_and_everything_it_had(several):
