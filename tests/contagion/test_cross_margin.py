@@ -7,7 +7,6 @@ fees, premium or funding. Seeds matter only for equities, which add up to the sa
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -66,8 +65,6 @@ UNFUNDED = [
     for field in ("funding_slope", "interest", "premium_bound_bps")
 ]
 """Overrides of the small scenario: positions gain and owe nothing between set-up and block 0."""
-
-Rows = Sequence[tuple[Any, ...]]
 
 
 class Played(NamedTuple):
@@ -177,17 +174,6 @@ def played(made: Scenario, *cuts: Cuts, engine: Engine | None = None) -> list[Tr
         return [stage.play(each) for each in cuts]
     finally:
         opened.close()
-
-
-def liquidations(trace: Trace, venue: PerpVenue) -> Rows:
-    """Everything a liquidation row says, with the account's word for its number, which depends on
-    the order of set-up only."""
-    rows = []
-    for row in trace.liquidations:
-        fields = dataclasses.asdict(row)
-        fields["account"] = venue.accounts[fields["account"]]
-        rows.append(tuple(fields.values()))
-    return rows
 
 
 # --- where the link is ------------------------------------------------------------------------

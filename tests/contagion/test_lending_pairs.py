@@ -126,9 +126,11 @@ STEPWISE = tuple(1 - 0.02 * (i // 4 + 1) for i in range(100))
 def test_the_link_is_where_several_collaterals_or_debts_share_a_margin(several):
     assert "cross-margin" in channels(scenario(several, [WHOLE], SLOWLY))
     assert "cross-margin" not in channels(scenario(several, PAIRS, SLOWLY))
-    [_, *others] = WHOLE[0], PAIRS[0][1]
-    two_collaterals: Row = (WHOLE[0], *others)
-    assert "cross-margin" in channels(scenario(several, [two_collaterals], SLOWLY))
+    held, owed = WHOLE
+    assert "cross-margin" in channels(scenario(several, [(held, owed[:1])], SLOWLY))
+    assert "cross-margin" in channels(
+        scenario(several, [(held[:1], ((owed[0][0], 1.0), owed[1]))], SLOWLY)
+    )
 
 
 def test_cutting_it_where_there_is_none_leaves_the_digest(several):
