@@ -545,6 +545,7 @@ def test_the_ledger_of_a_run_without_the_link_balances_and_knows_every_account()
             assert sum(size != 0 for size in row.position[1 : 1 + 2 * len(venue.markets) : 2]) == 1
 
 
+@pytest.mark.slow
 def test_a_run_without_the_link_is_the_same_on_another_engine():
     made = scenario(ones=steps(6, 0.06), blocks=10, populations=[traders(count=2)])
     [fast], [plain] = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,6 +37,7 @@ from harness.scenario import (
     Scenario,
     Traders,
     checked,
+    load_scenario,
 )
 from harness.trace import Trace
 
@@ -290,6 +292,43 @@ def test_holders_who_move_collateral_between_markets_stay_whole(several):
     assert "cross-margin" not in channels(moved)
     both = dataclasses.replace(moved, populations=(mover, elsewhere, *made.populations))
     assert "cross-margin" in channels(both)
+
+
+def test_shares_of_a_vault_are_parted_from_other_collateral(tmp_path):
+    """Nobody can mint them: they are taken out and supplied again. 90,000 USD of shares and 80,000
+    of ETH count for a debt of 165,000: parts of 90 and 80 of 170, each as healthy as the account.
+    A loss of the vault then leaves the pair of ETH alone."""
+    listed = '[[venue.asset]]\nsymbol = "USDX"\nsupplied = 1_000_000\n'
+    collateral = (
+        '[[venue.asset]]\nsymbol = "ETH"\nltv_bps = 8000\n'
+        "liquidation_threshold_bps = 8000\nliquidation_bonus_bps = 500\n"
+    )
+    pool = '[[venue]]\nkind = "pool"\nname = "eth-usdx"\nbase = "ETH"\nquote = "USDX"\n'
+    text = (Path(__file__).parent / "vault.toml").read_text("utf-8")
+    for old, new in (
+        (listed, f"{collateral}{listed}"),
+        ('[[venue]]\nkind = "vault"', f'{pool}base_reserve = 1e6\n[[venue]]\nkind = "vault"'),
+        (
+            "supplied = {vUSDX = 100_000}\nborrowed = {USDX = 85_000}",
+            "supplied = {vUSDX = 100_000, ETH = 50}\nborrowed = {USDX = 165_000}",
+        ),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    file = tmp_path / "mixed.toml"
+    file.write_text(text, "utf-8")
+    made = load_scenario(str(file))
+    cut = Cuts(frozenset({Link("beta", "cross-margin")}))
+    whole, without = played(made, UNCUT, cut)
+    assert not without.violations
+    one, other, *_ = without.opening["beta"].health
+    assert one == pytest.approx(whole.opening["beta"].health[0], rel=1e-9)
+    assert other == pytest.approx(one, rel=1e-9)
+    owed = [without.opening["beta"].words(pair)[2] for pair in (0, 1)]
+    assert owed[0] == pytest.approx(165_000 * 10**6 * 90 / 170, abs=2)
+    assert sum(owed) - 165_000 * 10**6 in (0, 1, 2)
+    taken = [[r.collateral for r in t.liquidations if r.venue == "beta"] for t in (whole, without)]
+    assert taken == [["ETH"], ["vUSDX"]]
 
 
 def _odd(factor: float) -> Row:
