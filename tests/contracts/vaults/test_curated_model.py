@@ -270,6 +270,14 @@ def test_a_random_run_equals_the_model_to_the_unit(make_crowd: Any) -> None:
     assert min(done["lost"], done["covered"], done["default"]) > 3
 
 
+def test_without_defaults_rounding_is_never_noted_as_a_loss(make_crowd: Any) -> None:
+    crowd = make_crowd("isolated", "pooled")
+    crowd.WEIGHTS = {**crowd.WEIGHTS, "default": 0}
+    done = follow(crowd, 250)
+    assert done["deallocate"] > 5
+    assert [crowd.vault.lost(place) for place in range(2)] == [0, 0]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_long_random_runs_equal_the_model_to_the_unit(make_crowd: Any, rng: Any, seed: int) -> None:
