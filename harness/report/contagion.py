@@ -18,12 +18,12 @@ _MOST_ROWS = 60
 _LEAST_SHOWN = 0.005
 
 CHANNEL_NAMES = {
-    "claims": "claims on markets",
     "price": "pool prices",
     "oracle": "shared feeds",
     "holder": "common holders",
     "lender": "common lenders",
     "liquidator": "liquidators' capital",
+    "claims": "claims on markets",
     "block-space": "block space",
     "cross-margin": "cross margin",
 }
