@@ -33,6 +33,9 @@ contract CuratedVault is ICuratedVault, ERC20 {
 
     bool private transient _entered;
 
+    /// @dev Assets are on their way to or from a strategy: what is worth how much is as of the last touch.
+    bool private transient _moving;
+
     modifier nonReentrant() {
         if (_entered) revert Reentrancy();
         _entered = true;
@@ -213,8 +216,8 @@ contract CuratedVault is ICuratedVault, ERC20 {
         IERC20(asset).safeTransferFrom(msg.sender, address(this), assets);
     }
 
-    /// @dev Shares are burned when everything is here, and all is paid at once: nobody who is called meanwhile
-    /// finds fewer shares beside assets that are still to go.
+    /// @dev Shares are burned when everything is here, and all is paid at once: whoever is called meanwhile reads
+    /// the price of a share as it was.
     function _leave(uint256 assets, uint256 shares, address receiver, address owner) private {
         if (shares == 0) revert ZeroShares();
         if (shares > balanceOf[owner]) revert InsufficientBalance(owner, balanceOf[owner], shares);
@@ -237,14 +240,20 @@ contract CuratedVault is ICuratedVault, ERC20 {
     }
 
     function _put(uint256 id, uint256 assets) internal virtual {
+        _moving = true;
+        uint256 shares = _strategies[id].vault.deposit(assets, address(this));
+        _moving = false;
         idle -= assets;
-        _strategies[id].shares += _strategies[id].vault.deposit(assets, address(this));
+        _strategies[id].shares += shares;
         _revalue(id);
     }
 
     function _take(uint256 id, uint256 assets) private {
+        _moving = true;
+        uint256 shares = _strategies[id].vault.withdraw(assets, address(this), address(this));
+        _moving = false;
         idle += assets;
-        _strategies[id].shares -= _strategies[id].vault.withdraw(assets, address(this), address(this));
+        _strategies[id].shares -= shares;
         _revalue(id);
     }
 
@@ -286,7 +295,7 @@ contract CuratedVault is ICuratedVault, ERC20 {
     }
 
     function _assetsDown(uint256 id) private view returns (uint256) {
-        return _strategies[id].vault.previewRedeem(_sharesOf(id));
+        return _moving ? _strategies[id].worth : _strategies[id].vault.previewRedeem(_sharesOf(id));
     }
 
     /// @dev What the strategy's market could pay of that now.

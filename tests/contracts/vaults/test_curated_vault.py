@@ -284,6 +284,11 @@ def test_a_token_that_calls_back_finds_the_vault_closed_and_its_price_as_it_was(
             found = decode_error(chain.read(token, "outcome"))
             assert found.partition("(")[0] == "Reentrancy"
     chain.send(alice, token, "arm", code.address, code.encode("convertToAssets", 1_000))
+    vault.deposit("bob", 3_000)
+    vault.parts[0].deposit("bob", 3_000)
+    for function in ("allocate", "deallocate"):  # whose last transfer is a strategy's
+        chain.send(vault.curator, code, function, 0, 400)
+        assert code.decode("convertToAssets", chain.read(token, "outcome")) == 1_000
     for outer in (*calls[:3], ("redeem", 700, alice, alice)):
         chain.send(alice, code, *outer)
         outcome = chain.read(token, "outcome")  # of the last transfer, when all is booked
