@@ -290,7 +290,7 @@ def _contagion(summary: Mapping[str, Any], width: int) -> Iterator[str]:
         if measure["rank_correlation"] is not None
     }
     if foretold:
-        told = ", ".join(f"{name} {value:.2f}" for name, value in foretold.items())
+        told = ", ".join(f"{n.replace('_', ' ')} {v:.2f}" for n, v in foretold.items())
         yield from _wrapped(f"rank correlation with what positions foretold: {told}", width)
     yield ""
 

@@ -23,7 +23,8 @@ from harness.engine.base import Engine
 from harness.errors import EngineError
 from harness.experiments.pool import run_all
 from harness.links import links_of
-from harness.metrics.interconnection import Matrix, predictions
+from harness.metrics.clearing_vector import clearing_predictions
+from harness.metrics.interconnection import Prediction, predictions
 from harness.metrics.summary import usd
 from harness.risk.network import rank_correlation
 from harness.run import RunResult, Stage
@@ -55,7 +56,7 @@ class Contagion:
     without: Mapping[Link, Insolvency]
     idle: frozenset[Link]
     violations: tuple[str, ...] = ()
-    predicted: Mapping[str, Matrix] = field(default_factory=dict)
+    predicted: Mapping[str, Prediction] = field(default_factory=dict)
 
     def entry(self, link: Link, venue: str) -> int:
         """What a link added to a venue's insolvency."""
@@ -86,14 +87,15 @@ class Contagion:
         return {j: amount - entries[j] for j, amount in self.total().items()}
 
     def foresight(self) -> dict[str, float | None]:
-        """How well each measure ranks what one venue's prices did to another: Spearman's rank
-        correlation with the entries off the diagonal, over the venues it is made for (an exchange's
-        sales depend on positions that no measure counts); None where either does not vary."""
-        sales = {link.venue: link for link in self.links if link.channel == "price"}
+        """How well each measure ranks what one venue did to another by the channel it is about:
+        Spearman's rank correlation with the entries off the diagonal, over the venues it is made
+        for (an exchange's sales depend on positions that no measure counts); None where either does
+        not vary."""
         found = {}
-        for measure, matrix in self.predicted.items():
+        for measure, (channel, matrix) in self.predicted.items():
+            links = {link.venue: link for link in self.links if link.channel == channel}
             pairs = [(i, j) for i in matrix for j in matrix if i != j]
-            simulated = [float(self.entry(sales[i], j)) if i in sales else 0.0 for i, j in pairs]
+            simulated = [float(self.entry(links[i], j)) if i in links else 0.0 for i, j in pairs]
             found[measure] = rank_correlation(simulated, [matrix[i][j] for i, j in pairs])
         return found
 
@@ -113,7 +115,10 @@ class Contagion:
             },
             "idle": sorted(map(str, self.idle)),
             "predicted": {
-                measure: {"matrix": self.predicted[measure], "rank_correlation": correlation}
+                measure: {
+                    "matrix": self.predicted[measure].matrix,
+                    "rank_correlation": correlation,
+                }
                 for measure, correlation in self.foresight().items()
             },
         }
@@ -201,7 +206,7 @@ def contagion(
         without={link: run if link in idle else found[frozenset({link})] for link in links},
         idle=idle,
         violations=tuple(violations),
-        predicted=predictions(result),
+        predicted={**predictions(result), **clearing_predictions(result)},
     )
 
 

@@ -9,9 +9,11 @@ the pool reserve, and half the outside market's depth where arbitrageurs carry s
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
+from harness.cuts import Channel
 from harness.risk.network import Floats, indirect_losses, overlaps, vulnerability
 from harness.run import RunResult
 from harness.scenario import BPS, PRICE_UNIT, Arbitrageur
@@ -21,9 +23,16 @@ _HALF = (1 << 128) - 1
 Matrix = Mapping[str, Mapping[str, float]]
 
 
-def predictions(result: RunResult) -> dict[str, Matrix]:
-    """Predicted losses of j by i's sales, by measure, then i, then j: in the order of the simulated
-    matrix. Empty where there is no lending market, or no pool trades any collateral."""
+class Prediction(NamedTuple):
+    """Predicted losses of j by i, by i and then j, and by which channel they come about."""
+
+    channel: Channel
+    matrix: Matrix
+
+
+def predictions(result: RunResult) -> dict[str, Prediction]:
+    """Predicted losses of j by i's sales, by measure: in the order of the simulated matrix. Empty
+    where there is no lending market, or no pool trades any collateral."""
     assets, depths = _depths(result)
     names = list(result.world.venues)
     if not assets or not names:
@@ -36,12 +45,25 @@ def predictions(result: RunResult) -> dict[str, Matrix]:
     if (equity > 0).all():
         found["vulnerability"] = vulnerability(held, equity, depths, shock).losses.T
     return {
-        measure: {
-            i: {j: float(matrix[row, column]) for column, j in enumerate(names)}
-            for row, i in enumerate(names)
-        }
+        measure: Prediction(
+            "price",
+            {
+                i: {j: float(matrix[row, column]) for column, j in enumerate(names)}
+                for row, i in enumerate(names)
+            },
+        )
         for measure, matrix in found.items()
     }
+
+
+def opening_balances(result: RunResult, market: str) -> tuple[Floats, Floats]:
+    """Claims and debts of a market's accounts at the start, tokens, by account and asset."""
+    venue, census = result.world.venues[market], result.run.opening[market]
+    units = np.array([result.world.units[s] for s in venue.assets], dtype=np.float64)
+    words = np.array([(w >> 128, w & _HALF) for w in census.balances], dtype=np.float64).reshape(
+        -1, len(venue.assets), 2
+    )
+    return words[:, :, 0] / units, words[:, :, 1] / units
 
 
 def _depths(result: RunResult) -> tuple[list[str], list[float]]:
@@ -71,17 +93,13 @@ def _start(
     held, sold = np.zeros((len(names), len(assets))), np.zeros((len(names), len(assets)))
     equity = np.zeros(len(names))
     for row, name in enumerate(names):
-        venue, census = world.venues[name], run.opening[name]
+        venue = world.venues[name]
         thresholds = np.array(venue.thresholds_bps) / BPS
         bonuses = np.array([1 + a.liquidation_bonus_bps / BPS for a in venue.spec.assets])
-        units = np.array([world.units[s] for s in venue.assets], dtype=np.float64)
         now = np.array([prices[s] for s in venue.assets])
         # debts are valued at the start: a fall of the debt asset relieves
         fallen = np.array([low[s] for s in venue.assets])
-        words = np.array(
-            [(w >> 128, w & _HALF) for w in census.balances], dtype=np.float64
-        ).reshape(-1, len(venue.assets), 2)
-        claims, debts = words[:, :, 0] / units, words[:, :, 1] / units
+        claims, debts = opening_balances(result, name)
         equity[row] = float((claims * now).sum() - (debts * now).sum())
         below = (claims * fallen) @ thresholds < (debts * fallen).sum(axis=1)
         owed = (debts * fallen).sum(axis=1)

@@ -156,6 +156,8 @@ def _foresight(found: Mapping[str, Any]) -> Markup | None:
         "overlap": "liquidity-weighted overlap of holdings",
         "indirect": "indirect exposure: overlap times what a fall would sell",
         "vulnerability": "vulnerability: deleveraging in proportion",
+        "clearing": "clearing vector of debts through vaults, against claims on markets",
+        "costly_clearing": "the same with liquidators' bonuses as costs of default",
     }
     rows = []
     for measure, values in predicted.items():
@@ -168,8 +170,8 @@ def _foresight(found: Mapping[str, Any]) -> Markup | None:
         )
     made = table(
         "foresight",
-        "How well measures of the positions at the start rank what one venue's sales did to "
-        "another: rank correlation with the simulated entries.",
+        "How well measures of the positions at the start rank what one venue's sales, or claims on "
+        "it, did to another: rank correlation with the simulated entries of that channel.",
         ("Measure", "Rank correlation"),
         rows,
     )

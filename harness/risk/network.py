@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -124,8 +124,23 @@ def vulnerability(
     )
 
 
+class Debts(NamedTuple):
+    """Who owes whom how much: an element for each debt; firms by their numbers."""
+
+    debtors: NDArray[np.intp]
+    creditors: NDArray[np.intp]
+    amounts: Floats
+
+    @classmethod
+    def of(cls, liabilities: ArrayLike) -> Debts:
+        """The debts of a matrix, [i, j] what i owes j."""
+        owed = np.asarray(liabilities, dtype=np.float64)
+        debtors, creditors = np.nonzero(owed)
+        return cls(debtors, creditors, owed[debtors, creditors])
+
+
 def clearing_vector(
-    liabilities: ArrayLike,
+    liabilities: ArrayLike | Debts,
     external: ArrayLike,
     *,
     alpha: float = 1.0,
@@ -140,7 +155,7 @@ def clearing_vector(
     iteration from all owed, or from nothing, leads there.
 
     Args:
-        liabilities: [i, j] what i owes j, diagonal 0.
+        liabilities: [i, j] what i owes j, diagonal 0; or, for thousands of firms, each debt.
         external: what each firm has beside what it is owed.
         alpha: share of ``external`` that default leaves, above 0; 1 and 1 is Eisenberg-Noe.
         beta: share of what is received that default leaves.
@@ -151,17 +166,20 @@ def clearing_vector(
         ValueError: a negative entry, a debt to oneself, a share out of range, or no convergence.
 
     """
-    owed = np.asarray(liabilities, dtype=np.float64)
+    debts = liabilities if isinstance(liabilities, Debts) else Debts.of(liabilities)
+    debtors, creditors, amounts = debts
     cash = np.asarray(external, dtype=np.float64)
-    if (owed < 0).any() or (cash < 0).any() or np.diagonal(owed).any():
+    if (amounts < 0).any() or (cash < 0).any() or (debtors == creditors).any():
         raise ValueError("liabilities and external assets must be 0 or more, none to oneself")
     if not (0 < alpha <= 1 and 0 < beta <= 1):
         raise ValueError(f"alpha {alpha:g} and beta {beta:g} must be above 0 and at most 1")
-    due = owed.sum(axis=1)
-    shares = np.divide(owed, due[:, None], out=np.zeros_like(owed), where=due[:, None] > 0)
+    size = len(cash)
+    due: Floats = np.bincount(debtors, weights=amounts, minlength=size).astype(np.float64)
+    owing = due[debtors]
+    shares = np.divide(amounts, owing, out=np.zeros_like(owing), where=owing > 0)
     paid: Floats = due.copy() if which == "greatest" else np.zeros_like(due)
     for _ in range(_STEPS):
-        received = shares.T @ paid
+        received = np.bincount(creditors, weights=shares * paid[debtors], minlength=size)
         solvent = cash + received >= due * (1 - tolerance)
         after: Floats = np.where(solvent, due, alpha * cash + beta * received)
         # monotone in exact arithmetic: rounding must not turn it round

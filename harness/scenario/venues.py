@@ -142,10 +142,15 @@ class IsolatedLending(Lending):
         return (self.debt,)
 
     @property
+    def bonus(self) -> Decimal:
+        """What liquidators get beyond what they repay, as a share of it."""
+        discount = Decimal("0.3") * (BPS - self.lltv_bps) / BPS
+        return min(Decimal("0.15"), 1 / (1 - discount) - 1)
+
+    @property
     def assets(self) -> tuple[LendingAsset, ...]:
         """The collateral at the LLTV with the bonus rounded up to a basis point, then the debt."""
-        discount = Decimal("0.3") * (BPS - self.lltv_bps) / BPS
-        bonus = min(Decimal("0.15"), 1 / (1 - discount) - 1) * BPS
+        bonus = self.bonus * BPS
         collateral = LendingAsset(
             symbol=self.collateral,
             ltv_bps=self.lltv_bps,
