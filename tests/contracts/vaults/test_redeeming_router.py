@@ -352,3 +352,39 @@ def test_a_total_loss_leaves_no_price_to_liquidate_at(street: Street) -> None:
         elsewhere.liquidate()
     vault.cover(0, 10**6 * unit)
     assert elsewhere.liquidate()["proceeds"] > 0
+
+
+def test_shares_of_a_vault_of_vaults_lose_and_are_redeemed_all_the_way_down(street: Street) -> None:
+    """A vault over the vault, and one whose asset is the vault's share: each passes the loss on."""
+    chain, vault, unit = street.chain, street.vault, street.unit
+    usd, shares = street.usd.address, street.shares.address
+    names = ("Outer", "O")
+    outer = chain.deploy("CuratedVault", usd, vault.curator, [shares], *names)
+    wrapped = chain.deploy("CuratedVault", shares, vault.curator, [], *names)
+    chain.mint(street.usd, street.seller, 100_000 * unit)
+    for token, spender in ((street.usd, outer), (street.shares, wrapped)):
+        chain.approve(street.seller, token, spender)
+        chain.send(street.seller, spender, "deposit", 100_000 * unit, street.seller)
+        chain.approve(street.seller, spender, street.router)
+        street.set("setRedeems", spender.address, True)
+    chain.send(vault.curator, outer, "allocate", 0, 100_000 * unit)
+    loss = street.lose()
+    total, supply = 1_100_000 * unit - loss, 1_100_000 * unit
+    worth = 100_000 * unit * total // supply
+    assert chain.read(outer, "totalAssets") == worth
+    # what the first withdraws of the vault costs shares rounded up; the second redeems shares
+    supply_left = supply - -(-worth * supply // total)
+    second = 100_000 * unit * (total - worth) // supply_left
+    for token, trades, due in ((outer, 1, worth), (wrapped, 2, second)):
+        sold = chain.send(
+            street.seller,
+            street.router,
+            "sell",
+            *(street.origin, street.victim, token.address, usd),
+            *(100_000 * unit, due, chain.address("treasury")),
+        )
+        assert street.router.decode("sell", sold.output or b"") == due
+        assert len(street.router.events(sold.logs, "ForcedTrade")) == trades
+        assert street.nothing_left()
+    own = (street.router.address, street.router.address)
+    assert chain.read(street.shares, "allowance", *own) == 0
