@@ -92,7 +92,7 @@ def _number(cells: Mapping[str, Any], column: str, where: str) -> float:
 def _impacts(
     scenario: Scenario, file: Path, records: Sequence[tuple[int, Mapping[str, Any]]], only: str
 ) -> dict[str, list[tuple[float, float]]]:
-    symbols = [asset.symbol for asset in scenario.assets]
+    symbols = [asset.symbol for asset in scenario.assets if not asset.is_share]
     quotes: dict[str, list[tuple[float, float]]] = {}
     for line, cells in records:
         where = f"{file}:{line}"
@@ -120,8 +120,8 @@ def _swaps(
 ) -> dict[str, list[tuple[float, float]]]:
     """Quotes of collateral sold for another asset of the scenario."""
     named = {address.lower(): symbol for symbol, address in scenario.audit.tokens}
-    named |= {asset.symbol.lower(): asset.symbol for asset in scenario.assets}
-    known = {asset.symbol: asset for asset in scenario.assets}
+    known = {asset.symbol: asset for asset in scenario.assets if not asset.is_share}
+    named |= {symbol.lower(): symbol for symbol in known}
     pairs: dict[tuple[str, str], list[tuple[float, float, float | None]]] = {}
     for line, cells in records:
         src, dst = (named.get(str(cells[key]).strip().lower(), "") for key in ("src", "dst"))

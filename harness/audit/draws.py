@@ -105,14 +105,15 @@ def _candidates(scenario: Scenario, kind: str) -> tuple[str, ...]:
             }
     traded = {market.symbol for each in scenario.venues_of(PerpExchange) for market in each.markets}
     listed |= {s for each in scenario.venues_of(PerpExchange) for s in each.symbols}
+    own = [asset for asset in scenario.assets if not asset.is_share]
     fall = [
         asset.symbol
-        for asset in scenario.assets
+        for asset in own
         if asset.symbol in collateral | traded and not 0.95 <= (asset.start_price_usd or 0) <= 1.05
     ]
     if kind == "downturn":
         return tuple(fall)
-    return tuple(a.symbol for a in scenario.assets if a.symbol in listed and a.symbol not in fall)
+    return tuple(a.symbol for a in own if a.symbol in listed and a.symbol not in fall)
 
 
 def _assets(scenario: Scenario, stress: Stress, path: str) -> tuple[str, ...]:

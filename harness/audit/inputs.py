@@ -123,13 +123,14 @@ def _with_positions(scenario: Scenario, file: Path) -> Scenario:
 
 def _named(scenario: Scenario, argument: str, option: str) -> tuple[str, Path]:
     """The asset and file of ``[ASSET=]FILE``; without one, the only asset that is no stable coin
-    is meant."""
-    symbols = [asset.symbol for asset in scenario.assets]
+    is meant. A share of a vault has no price of its own."""
+    own = [asset for asset in scenario.assets if not asset.is_share]
+    symbols = [asset.symbol for asset in own]
     head, equals, tail = argument.partition("=")
     if equals and head in symbols:
         return head, Path(tail)
-    moving = [a.symbol for a in scenario.assets if not 0.95 <= (a.start_price_usd or 0.0) <= 1.05]
-    if len(moving) != 1:
+    moving = [a.symbol for a in own if not 0.95 <= (a.start_price_usd or 0.0) <= 1.05]
+    if len(moving) != 1 or (equals and head in [asset.symbol for asset in scenario.assets]):
         raise ScenarioError(option, argument, f"ASSET=FILE.csv with one of {', '.join(symbols)}")
     return moving[0], Path(argument)
 

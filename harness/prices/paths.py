@@ -23,7 +23,6 @@ from harness.scenario.prices import (
     JumpDiffusionPrice,
     ReplayPrice,
     SchedulePrice,
-    SharePrice,
     Shock,
 )
 from harness.scenario.units import PRICE_UNIT
@@ -68,12 +67,12 @@ def build_paths(scenario: Scenario, seed: int) -> dict[str, Path]:
     found = {
         asset.symbol: _quantise(scenario, i, _float_path(scenario, asset, i, seed, diffusions))
         for i, asset in enumerate(scenario.assets)
-        if not isinstance(asset.price, SharePrice)
+        if not asset.is_share
     }
     # what a share is worth while its vault has lost and earned nothing
     return {
         asset.symbol: found[vault_of(scenario, asset.symbol).asset]
-        if isinstance(asset.price, SharePrice)
+        if asset.is_share
         else found[asset.symbol]
         for asset in scenario.assets
     }

@@ -199,7 +199,9 @@ def decode_table(cls: type[Any], raw: object, path: str) -> Any:
     for key in table:
         if key not in known:
             raise ScenarioError(
-                _join(path, key), table[key], "known fields: " + ", ".join(sorted(known))
+                _join(path, key),
+                table[key],
+                "known fields: " + (", ".join(sorted(known)) or "(none)"),
             )
     values: dict[str, object] = {}
     for spec in specs:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from harness.scenario._decode import Range
 from harness.scenario.feeds import Feed
-from harness.scenario.prices import PriceProcess
+from harness.scenario.prices import PriceProcess, SharePrice
 from harness.scenario.units import PRICE_UNIT, Pips, PriceUsd, Seconds, Symbol
 
 
@@ -52,3 +52,8 @@ class Asset:
     start_price_usd: PriceUsd | None = None
     external: ExternalMarket | None = None
     feed: Feed | None = None
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is the share of a vault, whose price is what the vault makes of it."""
+        return isinstance(self.price, SharePrice)

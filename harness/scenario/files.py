@@ -152,10 +152,14 @@ def with_price_file(scenario: Scenario, argument: str) -> Scenario:
 
 
 def _price_argument(scenario: Scenario, argument: str) -> tuple[str, str]:
-    symbols = [asset.symbol for asset in scenario.assets]
+    shares = [asset.symbol for asset in scenario.assets if asset.is_share]
+    symbols = [asset.symbol for asset in scenario.assets if not asset.is_share]
     head, equals, tail = argument.partition("=")
     if equals and head in symbols:
         return head, tail
+    if equals and head in shares:
+        allowed = f"SYMBOL=FILE.csv with one of {', '.join(symbols)}: {head} is a vault's share"
+        raise ScenarioError("--prices", argument, allowed)
     replayed = [a.symbol for a in scenario.assets if isinstance(a.price, ReplayPrice)]
     if len(replayed) != 1:
         allowed = f"SYMBOL=FILE.csv with one of {', '.join(symbols)}: {len(replayed)} are replayed"
