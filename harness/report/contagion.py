@@ -28,6 +28,14 @@ CHANNEL_NAMES = {
     "cross-margin": "cross margin",
 }
 
+_MEASURES = {
+    "overlap": ("liquidity-weighted overlap of holdings", "price"),
+    "indirect": ("indirect exposure: overlap times what a fall would sell", "price"),
+    "vulnerability": ("vulnerability: deleveraging in proportion", "price"),
+    "clearing": ("clearing vector of debts through vaults", "claims"),
+    "costly_clearing": ("the same less liquidators' bonuses", "claims"),
+}
+
 
 def connected(run: Run) -> bool:
     """Whether there is contagion to show: it was measured, between venues."""
@@ -152,30 +160,44 @@ def _foresight(found: Mapping[str, Any]) -> Markup | None:
     predicted: Mapping[str, Mapping[str, float | None]] = found["predicted"]
     if not predicted:
         return None
-    names = {
-        "overlap": "liquidity-weighted overlap of holdings",
-        "indirect": "indirect exposure: overlap times what a fall would sell",
-        "vulnerability": "vulnerability: deleveraging in proportion",
-        "clearing": "clearing vector of debts through vaults, against claims on markets",
-        "costly_clearing": "the same with liquidators' bonuses as costs of default",
-    }
     rows = []
     for measure, values in predicted.items():
+        label, channel = _MEASURES[measure]
         rank = values["rank_correlation"]
-        rows.append(
-            (
-                names.get(measure, measure),
-                "undefined" if rank is None else f"{rank:.2f}".replace("-", "\u2212"),
-            )
-        )
+        told = "undefined" if rank is None else f"{rank:.2f}".replace("-", "\u2212")
+        rows.append((label, CHANNEL_NAMES[channel], told))
     made = table(
         "foresight",
-        "How well measures of the positions at the start rank what one venue's sales, or claims on "
-        "it, did to another: rank correlation with the simulated entries of that channel.",
-        ("Measure", "Rank correlation"),
+        "How well measures of the positions at the start rank what one venue did to another by a "
+        "channel: rank correlation with the simulated entries.",
+        ("Measure", "Channel", "Rank correlation"),
         rows,
+        text_columns=(0, 1),
     )
-    return join([element("h3", "Could it be seen beforehand?"), made])
+    return join([element("h3", "Could it be seen beforehand?"), made, _foretold(found)])
+
+
+def _foretold(found: Mapping[str, Any]) -> Markup | None:
+    """Losses by claims, which are foretold in USD, beside those that came."""
+    predicted: Mapping[str, Mapping[str, Any]] = found["predicted"]
+    links: Mapping[str, Mapping[str, float]] = found["links"]
+    measures = [name for name in ("clearing", "costly_clearing") if name in predicted]
+    rows = []
+    for i, losses in predicted[measures[0]]["matrix"].items() if measures else ():
+        for j in losses:
+            told = [predicted[name]["matrix"][i][j] for name in measures]
+            came = links.get(f"{i}/claims", {}).get(j, 0.0)
+            if i != j and max(*told, abs(came)) > _LEAST_SHOWN:
+                rows.append((f"{i} on {j}", *map(short, told), short(came)))
+    if not rows:
+        return None
+    return table(
+        "foretold",
+        "Losses by claims on markets: what clearing vectors foretell, with collateral at its "
+        "worth and less liquidators' bonuses, and what the run came to.",
+        ("From, on whom", "At its worth", "Less bonuses", "Simulated"),
+        rows[:_MOST_ROWS],
+    )
 
 
 class _Node(NamedTuple):

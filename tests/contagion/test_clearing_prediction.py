@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from harness.cli import main
 from harness.cuts import Link
 from harness.experiments.contagion import contagion
 from harness.metrics.clearing_vector import (
@@ -15,6 +17,7 @@ from harness.metrics.clearing_vector import (
     claims_network,
     clearing_predictions,
 )
+from harness.report import report
 from harness.run import run
 from harness.scenario import load_scenario
 
@@ -165,6 +168,23 @@ def test_measures_of_sales_are_still_held_against_sales(fallen):
     }
     written = found.as_json()["predicted"]
     assert {tuple(row) for row in written.values()} == {("matrix", "rank_correlation")}
+
+
+def test_page_and_terminal_show_what_was_foretold_beside_what_came(tmp_path, capsys):
+    folder = tmp_path / "run"
+    main(["run", str(FILE), "--contagion", "--out", str(folder)])
+    shown = capsys.readouterr().out
+    assert "rank correlation with what positions foretold: costly clearing 1.00" in shown
+    report(folder, None)
+    page = (folder / "report.html").read_text("utf-8")
+    start = page.index('id="foretold"')
+    table = re.sub(r"<[^>]*>", " ", page[start : page.index("</table>", start)]).split("Simulated")[
+        1
+    ]
+    assert table.split() == ["alt", "on", "beta", "$0", "$379", "$379"]
+    measures = page[page.index('id="foresight"') : start]
+    assert measures.count("claims on markets") == 2
+    assert measures.count("pool prices") == 2
 
 
 def test_the_network_is_read_from_positions(tmp_path):
