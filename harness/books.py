@@ -1,10 +1,10 @@
 """Checks of the invariants while a scenario runs.
 
-MKT-1, IDX-1, LIQ-1 and those of feeds (ORA) are checked in every block, MKT-2 in every block that
-touched a position, from exact words kept for each account; at the end MKT-2 is checked again from a
-full read, and TOK-1 over everybody who can hold a token. Of exchanges PRP-1 and PRP-3 are checked
-in every block, PRP-2, PRP-4 and PRP-5 in every block that touched an account, and from a full read
-at the end.
+MKT-1, IDX-1, LIQ-1 and those of feeds (ORA) and vaults (VLT) are checked in every block, MKT-2 in
+every block that touched a position, from exact words kept for each account; at the end MKT-2 is
+checked again from a full read, and TOK-1 over everybody who can hold a token. Of exchanges PRP-1
+and PRP-3 are checked in every block, PRP-2, PRP-4 and PRP-5 in every block that touched an account,
+and from a full read at the end.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from harness.testing.perp_invariants import (
     wrong_perp_liquidation,
 )
 from harness.trace import BadDebtRow, LiquidationRow
+from harness.vault_books import IDENTIFIERS, VaultBooks
 from harness.view import View
 from harness.world import World
 
@@ -49,6 +50,7 @@ class Books:
         self._engine = engine
         self._world = world
         self._oracles = OracleBooks(engine, world, scenario)
+        self._vaults = VaultBooks(world)
         self._indexes: dict[str, list[AssetState]] = {}
         self._isolated = {
             name: IsolatedBooks(venue, self._note)
@@ -66,6 +68,7 @@ class Books:
         checked += ISOLATED_INVARIANTS if self._isolated else ()
         checked += PERP_INVARIANTS if world.exchanges else ()
         checked += self._oracles.identifiers
+        checked += IDENTIFIERS if world.vaults else ()
         for name in self._modules:
             checked += OF_DESIGN[type(self._modules[name].design)]
         self.holds = dict.fromkeys(checked, True)
@@ -127,6 +130,8 @@ class Books:
         """The checks after a block; ``touched`` are the venues whose positions it changed."""
         for finding in self._oracles.block(view):
             self._note(finding.identifier, view.index, finding.problem)
+        for identifier, problem in self._vaults.block(view):
+            self._note(identifier, view.index, problem)
         self._markets(view, touched)
 
     def _markets(self, view: View, touched: set[str]) -> None:

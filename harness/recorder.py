@@ -394,6 +394,7 @@ class Recorder:
                 waiting=len(view.mempool),
                 background_bid=view.background_bid,
                 exchanges={name: self._exchanges.block(name) for name in view.exchanges},
+                vaults=dict(view.vaults),
             )
         )
         self._exchanges.done()

@@ -447,6 +447,10 @@ def _blocks(result: RunResult) -> pa.Table:
             columns.put(f"pool.{pool}.{name}", padded(b.reserves[pool][side] for b in run), "big")
     columns.put("background_bid", padded(b.background_bid for b in run), "int64")
     columns.put("waiting", padded(b.waiting for b in run), "int64")
+    for vault in run[0].vaults:
+        for name in ("assets", "shares", "idle", "liquidity"):
+            values = padded(getattr(b.vaults[vault], name) for b in run)
+            columns.put(f"vault.{vault}.{name}", values, "big")
     for venue, exchange in result.world.exchanges.items():
         for prefix, blocks in (("", run), ("twin.", twin)):
             _venue_columns(columns, f"{prefix}venue.{venue}", blocks, venue, padded)

@@ -15,6 +15,7 @@ from harness.engine import default_engine, open_engine
 from harness.engine.base import Block, Engine
 from harness.engine.digest import DigestChain
 from harness.metrics import summary as figures
+from harness.metrics import vaults
 from harness.metrics.exchanges import PerpTerms, exchanges
 from harness.metrics.suppliers import summarised, suppliers
 from harness.metrics.waterfall import waterfall
@@ -302,6 +303,7 @@ def _summary(
         "solvency": figures.solvency(main, world),
         "exchanges": exchanges(main, world, scenario),
         "suppliers": summarised(suppliers(main, world, scenario), main, world),
+        "vaults": vaults.summarised(main, world, scenario),
         "waterfall": waterfall(main, world),
         "contagion": None,
         "checks": {"invariants": dict(main.invariants), "vacuous": reason is not None},

@@ -99,6 +99,7 @@ def summary_table(result: RunResult, *, colour: bool, width: int = WIDTH) -> str
         *_waterfall(summary, width),
         *_contagion(summary, width),
         *_runs(summary, width),
+        *_vaults(summary, width),
         *_participation(summary, width),
         "",
         *_verdict(summary, colour, width),
@@ -326,6 +327,21 @@ def _runs(summary: Mapping[str, Any], width: int) -> Iterator[str]:
                 share = f"{paid / supplied:.0%}" if supplied else ""
                 yield _row(width, who, share, money(sum(row["loss_usd"] for row in rows)))
             yield ""
+
+
+def _vaults(summary: Mapping[str, Any], width: int) -> Iterator[str]:
+    """What a share of each vault is worth, what its markets lost of it, and who stayed with it."""
+    for name, found in (summary["vaults"] or {}).items():
+        price = found["price_usd"]
+        yield _row(width, f"vault {_short(name)}", "at first", "at the end")
+        share = f"  worth of a {found['share']}"
+        yield _row(width, share, f"${price['start']:.4f}", f"${price['end']:.4f}")
+        paid_out = ("  could be paid out", "", money(found["liquidity_usd"]))
+        yield _row(width, *paid_out)
+        for market, lost in found["lost_usd"].items():
+            if lost:
+                yield _row(width, f"  lost in {_short(market)}", "", money(lost))
+        yield ""
 
 
 def _participation(summary: Mapping[str, Any], width: int) -> list[str]:

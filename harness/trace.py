@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.calls import MarginCall
 from harness.cuts import Round
+from harness.protocols.curated_vault import VaultState
 from harness.protocols.perp_exchange import MarketState, PerpBooks, PerpCensus
 from harness.protocols.pooled_lending import AssetState, Census
 
@@ -268,6 +269,7 @@ class BlockRow:
     waiting: int
     background_bid: int
     exchanges: dict[str, ExchangeBlock] = field(default_factory=dict)
+    vaults: dict[str, VaultState] = field(default_factory=dict)
 
     @property
     def every_venue(self) -> dict[str, VenueBlock | ExchangeBlock]:

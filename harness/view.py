@@ -506,7 +506,8 @@ class View:
         if vault is None or any(self.cuts.has(market, "claims") for market in vault.markets):
             return None
         state = self.vaults[vault.spec.name]
-        return min(state.shares, state.shares_down(state.liquidity))
+        # a share may be worth a little more by the time the transaction runs
+        return min(state.shares, state.shares_down(state.liquidity) * (BPS - 1) // BPS)
 
     # --- accounts ------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import {IERC4626} from "../interfaces/IERC4626.sol";
 /// @notice What the harness reads of curated vaults every block, in one call.
 contract VaultLens {
     /// @notice For each vault its total assets, shares, idle assets and liquidity; then for each of its strategies
-    /// what its part is worth, and what it has lost and nobody has covered.
+    /// what its part is worth, and what it has lost by now and nobody has covered.
     function read(ICuratedVault[] calldata vaults) external view returns (uint256[] memory words) {
         uint256 count = 0;
         for (uint256 i = 0; i < vaults.length; ++i) count += 4 + 2 * vaults[i].strategyCount();
@@ -22,6 +22,7 @@ contract VaultLens {
             uint256 strategies = vaults[i].strategyCount();
             for (uint256 id = 0; id < strategies; ++id) {
                 (, words[next], words[next + 1]) = vaults[i].strategy(id);
+                words[next + 1] += vaults[i].unnoted(id);
                 next += 2;
             }
         }

@@ -144,6 +144,10 @@ contract CuratedVault is ICuratedVault, ERC20 {
         return (s.vault, _assetsDown(id), s.lost);
     }
 
+    function unnoted(uint256 id) external view returns (uint256) {
+        return _strategies[id].worth.subFloor(_assetsDown(id));
+    }
+
     function coverable(uint256 id) external view returns (uint256) {
         return _strategies[id].coverable;
     }

@@ -5,12 +5,12 @@ from __future__ import annotations
 from harness.accounts import account
 from harness.agents.base import Context, OrderMaker, OutageClock
 from harness.orders import Order
-from harness.scenario import BPS, Curator, VaultDepositor
+from harness.scenario import BPS, Curator, VaultDepositor, base_units
 from harness.view import View
 
 
 class VaultDepositorAgent:
-    """One depositor of a vault. It redeems all it has, or what it saw the vault could pay."""
+    """One depositor of a vault. It redeems all it has, or takes what it saw the vault could pay."""
 
     def __init__(self, spec: VaultDepositor, index: int, context: Context) -> None:
         self.name = f"{spec.name}-{index}" if spec.count > 1 else spec.name
@@ -22,6 +22,8 @@ class VaultDepositorAgent:
         self._maker = OrderMaker(context, self.name, self._owner, spec.bid, spec.latency_blocks)
         #: assets and shares of the vault when a share was worth most
         self._best = (0, 1)
+        vault = context.world.vaults[spec.vault].spec
+        self._least = base_units(spec.min_withdrawal, context.world.decimals[vault.asset])
         self._runs = False
 
     def act(self, view: View) -> list[Order]:
@@ -32,11 +34,17 @@ class VaultDepositorAgent:
         if view.waiting(self.name):
             return self._maker.raised(view, "")
         state = view.vaults[self._spec.vault]
-        shares = view.balances(self._share, [self._owner])[0]
-        shares = min(shares, state.shares_down(state.liquidity))
-        if not shares:
+        shares, owner = view.balances(self._share, [self._owner])[0], self._owner
+        cash, worth = state.liquidity, state.assets_down(shares)
+        if not shares or not cash or (cash < worth and cash < self._least):
             return []
-        data = self._vault.encode("redeem", shares, self._owner, self._owner)
+        # a share may be worth more by the time the transaction runs: who asks for all has shares
+        # in mind, who asks for the vault's cash an amount
+        data = (
+            self._vault.encode("redeem", shares, owner, owner)
+            if worth <= cash
+            else self._vault.encode("withdraw", cash, owner, owner)
+        )
         return [self._maker.order(view, "redeem", "", self._vault.address, data)]
 
     def _alarmed(self, view: View) -> bool:

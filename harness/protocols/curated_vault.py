@@ -19,7 +19,7 @@ class VaultState(NamedTuple):
     """A vault after a block; base units of its asset, and of its shares.
 
     ``liquidity`` is what it could pay out; ``worth`` what its part of each strategy is worth, and
-    ``lost`` what that has lost and nobody has covered, as of when the vault was last touched.
+    ``lost`` what that has lost and nobody has covered, net of interest since it was last touched.
     """
 
     assets: int

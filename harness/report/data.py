@@ -23,6 +23,7 @@ from harness.scenario import (
     PerpExchange,
     PerpLiquidator,
     Scenario,
+    Vault,
     load_scenario,
 )
 from harness.verify import check_files
@@ -151,6 +152,14 @@ class ExchangePath(NamedTuple):
     vault: list[float | None]
 
 
+class VaultPath(NamedTuple):
+    """A vault at the end of each block: what all its shares are worth, and what of it could be
+    paid out; USD at the outside prices of the block."""
+
+    assets: list[float]
+    liquidity: list[float]
+
+
 @dataclass(frozen=True)
 class Run:
     """Everything the page shows."""
@@ -164,6 +173,7 @@ class Run:
     venues: Mapping[str, tuple[Pass, Pass]]
     carried: Carried
     exchanges: Mapping[str, ExchangePath]
+    vaults: Mapping[str, VaultPath]
     waiting: list[int]
     background_bid: list[float]
     liquidations: Sequence[Liquidation]
@@ -228,6 +238,9 @@ def load_run(path: Path) -> Run:
         exchanges={
             spec.name: _exchange(spec, blocks, prices, units)
             for spec in scenario.venues_of(PerpExchange)
+        },
+        vaults={
+            spec.name: _vault(spec, blocks, prices, units) for spec in scenario.venues_of(Vault)
         },
         waiting=blocks["waiting"],
         background_bid=[bid / _GWEI for bid in blocks["background_bid"]],
@@ -356,6 +369,22 @@ def _exchange(
     }
     fund = [amount or 0.0 for amount in usd("insurance_equity")]
     return ExchangePath(premiums, fund, usd("vault_equity"))
+
+
+def _vault(
+    spec: Vault,
+    blocks: Mapping[str, list[Any]],
+    prices: Mapping[str, Price],
+    units: Mapping[str, int],
+) -> VaultPath:
+    def usd(name: str) -> list[float]:
+        amounts = blocks[f"vault.{spec.name}.{name}"]
+        return [
+            int(amount) / units[spec.asset] * price
+            for amount, price in zip(amounts, prices[spec.asset].outside, strict=True)
+        ]
+
+    return VaultPath(usd("assets"), usd("liquidity"))
 
 
 def _deficits(blocks: Mapping[str, Any]) -> list[tuple[str, str]]:

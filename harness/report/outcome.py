@@ -580,12 +580,8 @@ def _carried(run: Run, axis: TimeAxis) -> Markup:
         return join([heading, element("p", text)])
     shares = carriers(run)
     written = run.summary["solvency"]["bad_debt_usd"]
-    told = (
-        f"{money(written)} were written off at the prices of the moment. At the last prices the "
-        f"deficit is {money(run.summary['solvency']['deficit_usd'])}: "
-        + ", ".join(f"{name} {money(usd)}" for name, usd in shares)
-        + "."
-    )
+    told = f"{money(written)} were written off at the prices of the moment. At the last prices "
+    told += ", ".join(f"{name} {money(usd)}" for name, usd in shares) + "."
     chart = TimeChart(
         "carried-chart",
         "Who carries the deficit, over time",

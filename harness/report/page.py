@@ -19,6 +19,7 @@ from harness.report.frame import frame
 from harness.report.outcome import insolvency, prices, story, waves
 from harness.report.participants import liquidators, transactions
 from harness.report.suppliers import ran, suppliers
+from harness.report.vaults import vaults
 from harness.report.waterfall import waterfall
 
 _SECTIONS = (
@@ -34,6 +35,7 @@ _SECTIONS = (
     margin_calls,
     exchanges,
     suppliers,
+    vaults,
     liquidators,
     transactions,
     largest_positions,
@@ -52,6 +54,7 @@ def render(run: Run) -> str:
     absent = [network] if not connected(run) else []
     absent += [exchanges] if not run.exchanges else []
     absent += [suppliers] if not ran(run) else []
+    absent += [vaults] if not run.summary.get("vaults") else []
     absent += [waterfall] if not run.summary.get("waterfall") else []
     shown = [section for section in _SECTIONS if section not in absent]
     return frame(

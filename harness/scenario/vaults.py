@@ -61,7 +61,7 @@ class VaultDepositor(Agent):
     Each of the ``count`` has ``shares``. They run once a share is worth ``loss_bps`` less than at
     its highest, or what the vault could pay out is below ``liquidity_bps`` of its assets (0
     switches either off). Then they redeem what they have, as far as the vault could pay in the last
-    block, until nothing is left.
+    block, until nothing is left; a part only if it is at least ``min_withdrawal`` of the asset.
     """
 
     kind_name: ClassVar[str] = "vault-depositor"
@@ -70,6 +70,7 @@ class VaultDepositor(Agent):
     shares: Annotated[float, Range(0, 1e18, above=True)]
     loss_bps: Bps = 0
     liquidity_bps: Bps = 0
+    min_withdrawal: Amount = 0.0
     count: Annotated[int, Range(1, 10_000)] = 1
     latency_blocks: Blocks = 0
     fee_deposit: Amount = 1.0

@@ -19,6 +19,7 @@ SEVERAL = {
     "staked-eth-loops": {"price", "oracle"},
     "five-venue-founder": {"holder", "price", "oracle"},
     "crypto-winter": {"lender", "liquidator", "price", "oracle"},
+    "curated-vaults": {"claims", "liquidator", "price"},
 }
 
 
@@ -64,3 +65,19 @@ def test_usde_falls_on_the_venue_that_reads_its_own_order_book_only():
     insolvency = result.summary["solvency"]["by_venue"]
     assert insolvency["order-book"]["insolvency_usd"] > 0
     assert insolvency["redemption"]["insolvency_usd"] == 0
+
+
+@pytest.mark.slow
+def test_a_vaults_loss_leaves_the_borrowers_against_its_shares_without_cover_or_liquidation():
+    result = run(load_scenario("curated-vaults"), 0)
+    found = result.summary["vaults"]["prime"]
+    assert found["price_usd"]["end"] < 0.965  # the share market's LLTV
+    assert found["lost_usd"]["xusd-market"] > 0 == found["lost_usd"]["eth-market"]
+    assert result.summary["solvency"]["by_venue"]["share-market"]["insolvency_usd"] > 0
+    refused = [
+        row
+        for row in result.run.transactions
+        if row.action == "liquidate_shares" and "InsufficientLiquidity" in row.reason
+    ]
+    assert refused
+    assert all(trade.sold != "vUSDC" for trade in result.twin.trades)

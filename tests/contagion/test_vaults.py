@@ -14,6 +14,7 @@ from harness.metrics.losses import SHAREHOLDERS, loss_by_role, losses
 from harness.metrics.tree import cascade_edges
 from harness.run import Stage, run
 from harness.scenario import load_scenario
+from harness.setup import Setup
 from harness.view import Hop
 
 SEED = 5
@@ -261,3 +262,18 @@ def test_a_vault_behind_the_market_that_lists_its_shares_is_refused(tmp_path):
     file.write_text(moved)
     with pytest.raises(ScenarioError, match=r"name = .beta.: a venue below the vault of vUSDX"):
         load_scenario(str(file))
+
+
+@pytest.mark.parametrize(
+    ("identifier", "mutant"),
+    [("VLT-5", "CuratedKeepsAllocated"), ("VLT-7", "CuratedForgetsLoss")],
+)
+def test_a_run_finds_a_vault_with_a_planted_bug(tmp_path, monkeypatch, identifier, mutant):
+    kept = Setup.deploy
+
+    def planted(self, name, *args, **named):
+        return kept(self, mutant if name == "CuratedVault" else name, *args, **named)
+
+    monkeypatch.setattr(Setup, "deploy", planted)
+    found = run(vaulted(tmp_path), SEED)
+    assert found.summary["checks"]["invariants"][identifier] is False
