@@ -58,6 +58,7 @@ SUMMARY: dict[str, Any] = {
     },
     "contagion": None,
     "suppliers": None,
+    "vaults": None,
     "checks": {
         "invariants": {"IDX-1", "LIQ-1", "MKT-1", "MKT-2", "TOK-1"},
         "vacuous": None,
