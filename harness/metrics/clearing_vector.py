@@ -1,4 +1,4 @@
-"""Who could not be paid once a market's collaterals fall, from the positions at the start alone.
+"""Who could not be paid once collaterals fall, and by whose losses, from the opening positions.
 
 Vaults make venues each other's debtors: a market owes a vault what it supplied, the vault owes its
 shareholders what it has, and an account that has shares as collateral owes its market out of them.
@@ -14,18 +14,22 @@ Eisenberg, T. Noe, Systemic risk in financial systems, Management Science 47 (20
 
 Accounts without shares pay the smaller of their debt and what their collateral is worth.
 
-Amounts are USD at the start prices. A market's fall takes its accounts' collateral to the lowest
-outside price of the run without feedback, in proportion to that of their debts; all assets are at
-their lowest together. Shares lose by their vault only. Claims on a market itself that are
-collateral in it are good in full, as in its contract. Debtors pay all creditors in proportion; who
-withdraws first is not asked, nor whether there is cash to redeem shares with. A deficit lowers no
-claim on a pooled market in the contracts: there the loss is that of whoever is left in the end.
+Amounts are USD at the start prices. The fall takes collateral to the lowest outside prices of the
+run without feedback, of all assets together, in proportion to those of the debts; shares fall with
+their vault's asset, and by what the vault loses. (Where a debt falls further than the asset of a
+vault, shares are not worth more of it than before.) Claims on a market itself that are collateral
+in it are good in full, as in its contract. What no clearing vector can know:
+
+- it has no time: accounts that are liquidated between two losses of their vault fetch more;
+- nobody is first: debtors pay all creditors in proportion, and there is cash to redeem shares with;
+- a deficit lowers no claim on a pooled market in the contracts: there the loss is that of whoever
+  is left in the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -77,6 +81,17 @@ class ClaimsNetwork:
     idle: Mapping[str, float]
     accounts: Sequence[ShareAccount]
 
+    def without(self, market: str) -> ClaimsNetwork:
+        """The network in which vaults have in cash what they are owed by a market, so that nothing
+        it loses reaches them: its claims link cut."""
+        kept = {
+            vault: {side: amount for side, amount in parts.items() if side.market != market}
+            for vault, parts in self.lent.items()
+        }
+        freed = {v: sum(parts.values()) - sum(kept[v].values()) for v, parts in self.lent.items()}
+        idle = {vault: amount + freed[vault] for vault, amount in self.idle.items()}
+        return replace(self, lent=kept, idle=idle)
+
     def losses(self) -> dict[str, float]:
         """What the lenders of each market are not paid, by the greatest clearing vector."""
         sides, vaults = list(self.claims), list(self.lent)
@@ -121,8 +136,13 @@ class ClaimsNetwork:
 
 
 def clearing_predictions(result: RunResult) -> dict[str, Prediction]:
-    """Predicted losses of market j when the collaterals of market i fall and no others do, beyond
-    those when none fall: on the diagonal, i's own. Empty where there is no vault.
+    """Losses of market j that come by claims on market i, after the fall of all collaterals: j's
+    loss less that in the network without i's link, as entries of the simulated matrix are a run's
+    less those of a run without. Empty where there is no vault.
+
+    What i's fall alone would do to j is no measure of that: accounts bear the first losses of their
+    shares by themselves, so that two markets' losses together may be far more than one's and the
+    other's.
 
     ``clearing`` takes collateral at its worth: what is missing if nobody is paid for liquidating.
     ``costly_clearing`` takes off what is: of an account's means in default 1/(1 + bonus) is left,
@@ -138,19 +158,19 @@ def clearing_predictions(result: RunResult) -> dict[str, Prediction]:
     names = list(result.world.venues)
     found = {}
     for measure, costly in (("clearing", False), ("costly_clearing", True)):
-        calm = claims_network(result, (), costly=costly).losses()
-        fallen = {i: claims_network(result, (i,), costly=costly).losses() for i in names}
+        network = claims_network(result, costly=costly)
+        losses = network.losses()
+        apart = {i: network.without(i).losses() for i in names}
         found[measure] = Prediction(
             "claims",
-            {i: {j: max(0.0, fallen[i][j] - calm[j]) for j in names} for i in names},
+            {i: {j: max(0.0, losses[j] - apart[i][j]) for j in names} for i in names},
         )
     return found
 
 
-def claims_network(result: RunResult, falling: Iterable[str], *, costly: bool) -> ClaimsNetwork:
-    """The network of a run's first block, with the collaterals of some markets at their lowest.
+def claims_network(result: RunResult, *, costly: bool) -> ClaimsNetwork:
+    """The network of a run's first block with prices at their lowest.
 
-    falling: those markets
     costly: whether liquidators take their bonus
     """
     world, first = result.world, result.run.blocks[0]
@@ -163,7 +183,7 @@ def claims_network(result: RunResult, falling: Iterable[str], *, costly: bool) -
     for market, venue in world.venues.items():
         symbols = venue.assets
         now = np.array([prices[s] for s in symbols])
-        then = np.array([low[s] for s in symbols]) if market in set(falling) else now
+        then = np.array([low[s] for s in symbols])
         kept = 1 / _factors(venue.spec) if costly else np.ones(len(symbols))
         held, borrowed = opening_balances(result, market)
         debts = borrowed * now
@@ -182,11 +202,13 @@ def claims_network(result: RunResult, falling: Iterable[str], *, costly: bool) -
             claims[side] = states[place].total_claims / unit
             means[side] = states[place].cash / unit + float(paid[place])
         for row in np.flatnonzero(with_shares):
-            shares = {
-                world.vault_of[s].spec.name: float(held[row, place] * rate[s] * kept[place])
-                for place, s in enumerate(symbols)
-                if is_share[place] and held[row, place]
-            }
+            shares = {}
+            for place, s in enumerate(symbols):
+                if is_share[place] and held[row, place]:
+                    vault = world.vault_of[s].spec
+                    fall = min(1.0, low[vault.asset] / prices[vault.asset] * float(relief[row]))
+                    worth = float(held[row, place]) * rate[s] * fall
+                    shares[vault.name] = worth * float(kept[place])
             due = {Side(market, s): float(debts[row, p]) for p, s in enumerate(symbols)}
             due = {side: amount for side, amount in due.items() if amount}
             accounts.append(ShareAccount(due, float(other[row]), shares))

@@ -58,6 +58,16 @@ def test_a_vault_passes_on_its_part_and_an_account_pays_as_long_as_its_shares_do
     )
 
 
+def test_without_a_markets_link_its_losses_are_its_own():
+    """B has 410 of 500: shares are worth 86%, without A's link 94% and without B's 92% for a debt
+    of 95. Each link carries more than it would alone, since the first 5 are the account's."""
+    both = ClaimsNetwork(**ONE_VAULT | {"means": {A: 880.0, B: 410.0, C: 20.0}})
+    assert both.losses() == pytest.approx({"a": 120, "b": 90, "c": 9}, abs=1e-12)
+    assert both.without("a").losses() == pytest.approx({"a": 120, "b": 90, "c": 1}, abs=1e-12)
+    assert both.without("b").losses() == pytest.approx({"a": 120, "b": 90, "c": 3}, abs=1e-12)
+    assert both.without("c").losses() == both.losses()
+
+
 def test_two_vaults_in_a_chain_pass_on_a_part_of_a_part():
     """Half of C's 200 is owed to a second vault, which has 50 beside it: 148.5 of 150, 99%. D's
     account pays 40.3 and 99% of 60 for its debt of 100."""
@@ -120,45 +130,48 @@ def test_debts_of_several_assets_are_paid_in_proportion_and_other_collateral_cou
 
 @pytest.fixture(scope="module", params=[0.5, 0.2])
 def fallen(request, tmp_path_factory):
-    """ALT falls to this share at once; what came of it, and the share."""
+    """ALT falls to this share at once: the run, its contagion, and the share."""
     folder = tmp_path_factory.mktemp("fallen")
     setting = f"asset.ALT.price.points=[[36, {request.param}]]"
-    return contagion(run(scenario(folder, FILE.read_text(), setting), SEED)), request.param
+    found = run(scenario(folder, FILE.read_text(), setting), SEED)
+    return found, contagion(found), request.param
 
 
 def test_less_the_bonus_the_prediction_is_what_the_claims_link_carried(fallen):
     """To three units: bad debt and the two worths of shares on its way are rounded once each."""
-    found, _ = fallen
+    result, found, _ = fallen
     predicted = found.predicted["costly_clearing"].matrix
     for i, row in predicted.items():
         for j, loss in row.items():
-            if i != j and Link(i, "claims") in found.links:
-                simulated = found.entry(Link(i, "claims"), j) / 1e18
-                assert loss == pytest.approx(simulated, abs=3 * UNIT)
-    assert predicted["alt"]["alt"] == pytest.approx(found.run["alt"] / 1e18, abs=3 * UNIT)
+            carried = Link(i, "claims") in found.links
+            simulated = found.entry(Link(i, "claims"), j) / 1e18 if carried else 0
+            assert loss == pytest.approx(simulated, abs=3 * UNIT)
     assert predicted["alt"]["beta"] > 300
+    for market, loss in claims_network(result, costly=True).losses().items():
+        assert loss == pytest.approx(found.run[market] / 1e18, abs=3 * UNIT)
     assert found.foresight()["costly_clearing"] == pytest.approx(1)
 
 
 def test_at_full_worth_the_prediction_misses_what_liquidators_are_paid(fallen):
     """480,000 are owed on 60,000 ALT; the vault has 60% of what is lost, over its 900,000; an
     account owes 85,000 on 100,000 shares."""
-    found, share = fallen
-    alone = 480_000 - 600_000 * share
-    worth = 100_000 * (1 - alone * 0.6 / 900_000)
+    result, found, share = fallen
+    lost = 480_000 - 600_000 * share
+    worth = 100_000 * (1 - lost * 0.6 / 900_000)
+    beta = max(0.0, 85_000 - worth)
+    losses = claims_network(result, costly=False).losses()
+    assert losses == pytest.approx({"alt": lost, "eth": 0, "beta": beta}, abs=1e-6)
     predicted = found.predicted["clearing"].matrix["alt"]
-    assert predicted == pytest.approx(
-        {"alt": alone, "eth": 0, "beta": max(0.0, 85_000 - worth)}, abs=1e-6
-    )
-    paid = found.predicted["costly_clearing"].matrix["alt"]
-    assert paid["alt"] - predicted["alt"] == pytest.approx(600_000 * share * 0.3 * 0.14, abs=1e-6)
+    assert predicted == pytest.approx({"alt": 0, "eth": 0, "beta": beta}, abs=1e-6)
+    paid = claims_network(result, costly=True).losses()
+    assert paid["alt"] - losses["alt"] == pytest.approx(600_000 * share * 0.3 * 0.14, abs=1e-6)
     assert predicted["beta"] < found.entry(Link("alt", "claims"), "beta") / 1e18
     # where nothing is predicted for anybody there are no ranks
     assert (found.foresight()["clearing"] is None) == (predicted["beta"] == 0)
 
 
 def test_measures_of_sales_are_still_held_against_sales(fallen):
-    found, _ = fallen
+    _, found, _ = fallen
     channels = {name: each.channel for name, each in found.predicted.items()}
     assert channels == {
         "overlap": "price",
@@ -168,6 +181,32 @@ def test_measures_of_sales_are_still_held_against_sales(fallen):
     }
     written = found.as_json()["predicted"]
     assert {tuple(row) for row in written.values()} == {("matrix", "rank_correlation")}
+
+
+def test_shares_fall_with_their_vaults_asset_where_the_debt_does_not(tmp_path):
+    """ALT falls to 5 USDX, and once alt has lost by that USDX falls to .8. beta lends ETH, 38 at
+    2,000 each, against 100,000 shares: healthy after the first fall. Without the link they would
+    have paid for all of it."""
+    pool = '[[venue]]\nkind = "pool"\nname = "eth-usdx"\nbase = "ETH"\nquote = "USDX"\n'
+    text = FILE.read_text().replace("[[venue]]", f"{pool}base_reserve = 1e6\n[[venue]]", 1)
+    text = text.replace('symbol = "USDX"\nsupplied = 1_000_000', 'symbol = "ETH"\nsupplied = 1_000')
+    text = text.replace('venue = "beta"\ncapital = {USDX', 'venue = "beta"\ncapital = {ETH')
+    settings = (
+        "asset.ALT.price.points=[[36, 0.5], [96, 0.4]]",
+        'asset.USDX.price={process="schedule", points=[[96, 0.8]]}',
+        "population.beta-users.position=[{supplied={vUSDX=100_000}, borrowed={ETH=38}}]",
+    )
+    result = run(scenario(tmp_path, text, *settings), SEED)
+    alt = 480_000 - 60_000 * 5 * (1 - 0.3 * 0.14)
+    beta = 76_000 - 100_000 * 0.8 / 1.03 * (1 - alt * 0.6 / 900_000)
+    losses = claims_network(result, costly=True).losses()
+    assert losses == pytest.approx({"alt": alt, "eth": 0, "beta": beta}, abs=1e-6)
+    found = contagion(result)
+    predicted = found.predicted["costly_clearing"].matrix["alt"]["beta"]
+    assert predicted == pytest.approx(beta, abs=1e-6)
+    # the price of a share is cut to 8 decimals
+    simulated = found.entry(Link("alt", "claims"), "beta") / 1e18
+    assert predicted == pytest.approx(simulated, abs=100_000 * 1e-8)
 
 
 def test_page_and_terminal_show_what_was_foretold_beside_what_came(tmp_path, capsys):
@@ -188,8 +227,8 @@ def test_page_and_terminal_show_what_was_foretold_beside_what_came(tmp_path, cap
 
 
 def test_the_network_is_read_from_positions(tmp_path):
-    found = run(scenario(tmp_path, FILE.read_text()), SEED)
-    network = claims_network(found, (), costly=False)
+    calm = ("asset.ALT.price.points=[[36, 1.0]]", "expect=quiet")
+    network = claims_network(run(scenario(tmp_path, FILE.read_text(), *calm), SEED), costly=False)
     assert network.claims[Side("alt", "USDX")] == 1_000_000
     assert network.means[Side("alt", "USDX")] == 1_000_000
     assert network.lent["prime"] == {Side("alt", "USDX"): 600_000, Side("eth", "USDX"): 300_000}
@@ -282,22 +321,24 @@ def test_a_loss_goes_through_two_vaults_as_predicted(tmp_path):
     worth = 1 - beta * 300_000 / 400_000 / 310_000
     gamma = 94_000 - 100_000 * worth * (1 - 0.3 * 0.055)
     predicted = found.predicted["costly_clearing"].matrix["alt"]
-    expected = {"alt": alt, "eth": 0, "beta": beta, "gamma": gamma}
+    expected = {"alt": 0, "eth": 0, "beta": beta, "gamma": gamma}
     assert predicted == pytest.approx(expected, abs=1e-6)
-    simulated = {j: found.entry(Link("alt", "claims"), j) / 1e18 for j in ("beta", "gamma")}
     # feeds cut the price of a share to 8 decimals: 1e-8 of 200,000 shares, then of 100,000 more
-    assert simulated == pytest.approx({"beta": beta, "gamma": gamma}, abs=3e-3)
-    # what takes shares loses by their vault alone: its own collateral does not fall
-    assert found.predicted["costly_clearing"].matrix["beta"]["gamma"] == 0
+    for i, hit in (("alt", "beta"), ("alt", "gamma"), ("beta", "gamma")):
+        simulated = found.entry(Link(i, "claims"), hit) / 1e18
+        assert simulated == pytest.approx(expected[hit], abs=3e-3)
+        foretold = found.predicted["costly_clearing"].matrix[i][hit]
+        assert foretold == pytest.approx(expected[hit], abs=1e-6)
 
 
 def test_a_pooled_market_owes_what_it_lost_but_lowers_no_claim(tmp_path):
-    """Its deficit stays where it is until somebody cannot withdraw: predicted, not simulated."""
-    found = contagion(run(scenario(tmp_path, chained(isolated=False), *SETTINGS), SEED))
-    assert found.run["beta"] > 0
-    predicted = found.predicted["costly_clearing"].matrix["alt"]
-    assert predicted["beta"] == pytest.approx(found.run["beta"] / 1e18, abs=3 * UNIT)
-    assert found.entry(Link("alt", "claims"), "gamma") == 0
+    """Its deficit stays where it is until somebody cannot withdraw: foretold, not simulated."""
+    settings = (*SETTINGS, "venue.beta.asset.USDX.supplied=0")
+    found = contagion(run(scenario(tmp_path, chained(isolated=False), *settings), SEED))
+    predicted = found.predicted["costly_clearing"].matrix
+    assert predicted["alt"]["beta"] == pytest.approx(found.run["beta"] / 1e18, abs=3 * UNIT)
+    assert predicted["beta"]["gamma"] > 1000
+    assert found.entry(Link("beta", "claims"), "gamma") == found.run["gamma"] == 0
 
 
 def test_without_a_vault_there_is_no_such_prediction(several):
