@@ -20,7 +20,8 @@ their vault's asset, and by what the vault loses. (Where a debt falls further th
 vault, shares are not worth more of it than before.) Claims on a market itself that are collateral
 in it are good in full, as in its contract. What no clearing vector can know:
 
-- it has no time: accounts that are liquidated between two losses of their vault fetch more;
+- it has no time: prices fall in one step. Accounts that are liquidated on the way, or between two
+  losses of their vault, fetch more, in a slow fall most of it;
 - nobody is first: debtors pay all creditors in proportion, and there is cash to redeem shares with;
 - a deficit lowers no claim on a pooled market in the contracts: there the loss is that of whoever
   is left in the end.

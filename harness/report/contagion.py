@@ -193,8 +193,8 @@ def _foretold(found: Mapping[str, Any]) -> Markup | None:
         return None
     return table(
         "foretold",
-        "Losses by claims on markets: what clearing vectors foretell, with collateral at its "
-        "worth and less liquidators' bonuses, and what the run came to.",
+        "Losses by claims on markets: what clearing vectors foretell of a fall in one step, with "
+        "collateral at its worth and less liquidators' bonuses, and what the run came to.",
         ("From, on whom", "At its worth", "Less bonuses", "Simulated"),
         rows[:_MOST_ROWS],
     )
