@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from harness.contracts import Words, artifact
-from harness.results import _Columns
+from harness.tables import Columns
 
 COLUMNS: list[tuple[str, Any, list[Any]]] = [
     ("int64", pa.int64(), [0, -(1 << 63), (1 << 63) - 1]),
@@ -35,7 +35,7 @@ def test_columns_equal_what_pyarrow_makes(
 ) -> None:
     column = [None if place in gaps else value for place, value in enumerate(values * 3)]
     for given in (column, []):
-        columns = _Columns()
+        columns = Columns()
         columns.put("column", iter(given), kind)
         made = columns.table().column("column")
         made.validate(full=True)
