@@ -51,10 +51,9 @@ from harness.protocols.isolated_lending import (
 )
 from harness.protocols.perp_exchange import PerpVenue
 from harness.protocols.perp_setup import deploy_perp_exchange
-from harness.protocols.pooled_lending import (
+from harness.protocols.pooled_lending import PooledLendingVenue, address_of
+from harness.protocols.pooled_setup import (
     OUTSIDE,
-    PooledLendingVenue,
-    address_of,
     deploy_pooled_lending,
     feed_terms,
     open_pooled_positions,

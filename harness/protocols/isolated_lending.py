@@ -15,13 +15,13 @@ from harness.population import Position
 from harness.protocols.pooled_lending import (
     BPS,
     MAX_UINT,
-    OUTSIDE,
     WAD,
     AssetState,
     PooledLendingVenue,
     Quote,
     address_of,
 )
+from harness.protocols.pooled_setup import OUTSIDE
 from harness.scenario import IsolatedLending, base_units, rate_ray
 from harness.setup import Setup
 

@@ -9,7 +9,7 @@ from typing import Any
 from harness.accounts import account
 from harness.contracts import Contract
 from harness.protocols.perp_exchange import PerpVenue
-from harness.protocols.pooled_lending import feed_terms
+from harness.protocols.pooled_setup import feed_terms
 from harness.scenario import (
     BPS,
     PerpCollateral,
