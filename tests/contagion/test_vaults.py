@@ -264,16 +264,13 @@ def test_a_vault_behind_the_market_that_lists_its_shares_is_refused(tmp_path):
         load_scenario(str(file))
 
 
-@pytest.mark.parametrize(
-    ("identifier", "mutant"),
-    [("VLT-5", "CuratedKeepsAllocated"), ("VLT-7", "CuratedForgetsLoss")],
-)
-def test_a_run_finds_a_vault_with_a_planted_bug(tmp_path, monkeypatch, identifier, mutant):
+def test_a_run_finds_a_vault_with_a_planted_bug(tmp_path, monkeypatch):
     kept = Setup.deploy
 
     def planted(self, name, *args, **named):
-        return kept(self, mutant if name == "CuratedVault" else name, *args, **named)
+        planted_bug = "CuratedKeepsAllocated" if name == "CuratedVault" else name
+        return kept(self, planted_bug, *args, **named)
 
     monkeypatch.setattr(Setup, "deploy", planted)
     found = run(vaulted(tmp_path), SEED)
-    assert found.summary["checks"]["invariants"][identifier] is False
+    assert found.summary["checks"]["invariants"]["VLT-5"] is False
