@@ -6,6 +6,8 @@ What holders do when a parameter changes decides what a bound means. Assumed her
 - LTV: holders keep the share they use of what they may borrow
 - caps: the market is filled up to the cap, accounts grow or shrink alike
 - anything else: nothing changes for holders
+
+Who needs more shares of a vault than there are deposits more there, which stays idle.
 """
 
 from __future__ import annotations
@@ -30,7 +32,10 @@ from harness.scenario import (
     Positions,
     PushFeed,
     Scenario,
+    Vault,
+    Venue,
 )
+from harness.scenario.vaults import shares_held
 
 __all__ = ["levers", "scale_health", "scale_population", "with_listing"]
 
@@ -298,7 +303,21 @@ def _scale_tables(
         rows = tuple(row(position) for position in population.positions)
         return replace(population, positions=rows, unhealthy="drop")
 
-    return replace(scenario, populations=tuple(changed(p) for p in scenario.populations))
+    populations = tuple(changed(p) for p in scenario.populations)
+    return _with_deposits(replace(scenario, populations=populations))
+
+
+def _with_deposits(scenario: Scenario) -> Scenario:
+    """Vaults with deposits for all shares that somebody has."""
+
+    def funded(venue: Venue) -> Venue:
+        if not isinstance(venue, Vault):
+            return venue
+        missing = shares_held(scenario, venue) - venue.deposits
+        # the next whole token: sums of fractions must not come out a unit short
+        return replace(venue, idle=venue.idle + int(missing) + 1) if missing > 0 else venue
+
+    return replace(scenario, venues=tuple(funded(venue) for venue in scenario.venues))
 
 
 def scale_population(
@@ -342,6 +361,7 @@ def scale_population(
         return population
 
     made = replace(scenario, populations=tuple(changed(p) for p in scenario.populations))
+    made = _with_deposits(made)
     if factor > 1:
         for debt in sorted(owed):
             made = with_listing(

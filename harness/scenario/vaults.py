@@ -179,6 +179,15 @@ def _check_vault(scenario: Scenario, vault: Vault, index: int, taken: list[str])
 
 def _check_holdings(scenario: Scenario, vault: Vault, path: str) -> None:
     """No more shares are handed out than there are deposits, as far as amounts are stated."""
+    held = shares_held(scenario, vault)
+    if held > vault.deposits:
+        allowed = f"at least the {held:g} {vault.share} that others have at the start"
+        raise ScenarioError(f"{path}.market", f"deposits of {vault.deposits:g}", allowed)
+
+
+def shares_held(scenario: Scenario, vault: Vault) -> float:
+    """Shares that others than passive depositors have at the start, as far as amounts are stated:
+    not those of drawn borrowers."""
     held = sum(
         agent.shares * agent.count
         for agent in scenario.agents_of(VaultDepositor)
@@ -198,9 +207,7 @@ def _check_holdings(scenario: Scenario, vault: Vault, path: str) -> None:
                 for symbol, amount in row.supplied
                 if symbol == vault.share
             )
-    if held > vault.deposits:
-        allowed = f"at least the {held:g} {vault.share} that others have at the start"
-        raise ScenarioError(f"{path}.market", f"deposits of {vault.deposits:g}", allowed)
+    return held
 
 
 def _check_share(scenario: Scenario, index: int, shares: list[str]) -> None:
@@ -254,5 +261,6 @@ __all__ = [
     "VaultMarket",
     "check_vaults",
     "lent_by_vaults",
+    "shares_held",
     "vault_of",
 ]

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from harness.audit.draws import crisis, draws, stresses
+from harness.audit.levers import scale_health, scale_population
 from harness.cli import main
-from harness.run import run
-from harness.scenario import SharePrice, load_scenario
+from harness.run import run, set_up
+from harness.scenario import SharePrice, Vault, checked, load_scenario
 
 VAULT = Path(__file__).parents[1] / "contagion" / "vault.toml"
 STILL = 'asset.ALT.price={process="constant"}'
@@ -35,6 +36,19 @@ def test_the_worst_crisis_of_an_audit_takes_the_share_down_by_what_the_vault_los
     part = 1 - bad_debt.amount * 0.6 / 900_000e6
     assert found.run.blocks[-1].external["vUSDX"] / 1e8 == pytest.approx(part, abs=1e-8)
     assert part < 1
+
+
+def test_accounts_that_an_audit_makes_larger_deposit_for_the_shares_they_lack():
+    held = "[{supplied={vUSDX=850_000}, borrowed={USDX=700_000}}]"
+    scenario = load_scenario(str(VAULT), (f"population.beta-users.position={held}",))
+    for made, more in (
+        (scale_health(scenario, 1.1), 35_001),
+        (scale_population(scenario, 2.0, "beta", "vUSDX", borrowed=False), 800_001),
+        (scale_health(scenario, 0.9), 0),
+    ):
+        (vault,) = checked(made).venues_of(Vault)
+        assert vault.idle == more
+        set_up(made, 0)
 
 
 @pytest.mark.slow  # hundreds of runs
