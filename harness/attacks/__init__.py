@@ -42,8 +42,9 @@ Books, checked at the end of every play:
 """
 
 from harness.attacks.calls import Call, call
-from harness.attacks.player import AttackResult, StepRow, play
+from harness.attacks.player import play
 from harness.attacks.registry import attacks, load_attack
+from harness.attacks.result import AttackResult, StepRow
 from harness.attacks.script import Attack, Check, Parameters, with_settings
 from harness.attacks.stage import Actor, Lending, Sent, Stage
 from harness.attacks.transcript import markdown_table, transcript

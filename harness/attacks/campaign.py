@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.agents.base import Agent, Context
-from harness.attacks.ledger import IsolatedClaims, PooledClaims, Snapshot, Valuer
+from harness.attacks.holdings import IsolatedClaims, PooledClaims, Snapshot, Valuer
 from harness.attacks.perps import PerpClaims
-from harness.attacks.player import AttackResult, Performance, advance, as_usd, check_set_up
+from harness.attacks.player import Performance, advance, check_set_up
+from harness.attacks.result import AttackResult, as_usd
 from harness.attacks.script import Attack
 from harness.attacks.stage import Lending, Sent, Stage
 from harness.builder import FeeAuction

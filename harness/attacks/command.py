@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.attacks.player import AttackResult, play
+from harness.attacks.player import play
 from harness.attacks.registry import load_attack
+from harness.attacks.result import AttackResult
 from harness.engine import Engine
 from harness.results import make_folder, write_json
 

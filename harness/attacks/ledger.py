@@ -1,259 +1,206 @@
-"""Who holds what, token by token, claims and debts included, read from the chain.
-
-A party's holdings are its token balances, its claims, and less its debts. A venue's own are the
-tokens it keeps, what it is owed, and less what it owes: over everybody, each token sums to its
-supply. USD amounts are integers of 1e-26 USD (`E26`): base units x an 8-decimal price x
-10^(18 - decimals), so that nothing is rounded.
-
-Nobody pays in for a position that owes more than it has: to its owner it is worth nothing, and what
-is missing is the venue's insolvency. The attackers' accounts at a venue count as one position: what
-one of them owes is set against what another may claim, so that a profit is what they got away with.
-"""
+"""The accounts of an attack: what everybody holds from block to block, losses, balanced books."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import NamedTuple
 
-from harness.contracts import Contract
-from harness.engine.base import Engine
+from eth_hash.auto import keccak
 
-__all__ = [
-    "E26",
-    "Claims",
-    "FeeClaims",
-    "Holdings",
-    "IsolatedClaims",
-    "PooledClaims",
-    "Snapshot",
-    "Valuer",
-    "VaultShares",
-]
+from harness.attacks.holdings import E26, Holdings, Snapshot, Valuer
+from harness.attacks.stage import Sent, Stage
+from harness.engine.base import ZERO_ADDRESS, Receipt
+from harness.errors import ScenarioError
+from harness.people import COLLECTOR
 
-E26 = 10**26
-_HALF = (1 << 128) - 1
-
-#: signed base units by token symbol
-Holdings = dict[str, int]
+_TRANSFER = keccak(b"Transfer(address,address,uint256)")
+_FLASH_LOAN = keccak(b"FlashLoan(address,address,address,uint256,uint256)")
 
 
-class Claims(Protocol):
-    """What a venue owes to accounts, and they to it."""
+class Damage(NamedTuple):
+    """E26 since the start: losses by victim, insolvency by venue."""
 
-    name: str
-
-    def held(self, engine: Engine, accounts: Sequence[bytes]) -> list[Holdings]:
-        """Of each account: claims less debts."""
-        ...
-
-    def own(self, engine: Engine, accounts: Sequence[bytes]) -> Holdings:
-        """The venue's: what it is owed less what it owes; `accounts` where it keeps no total."""
-        ...
-
-    def written_off(self, engine: Engine) -> Holdings:
-        """Debts nobody owes any more and nobody has paid for."""
-        ...
+    losses: Mapping[str, int]
+    insolvency: Mapping[str, int]
 
 
-@dataclass
-class PooledClaims:
-    """A pooled market: ``symbols`` by asset id."""
+class Ledger:
+    """Follows everybody's holdings from block to block and draws up the accounts."""
 
-    name: str
-    market: Contract
-    tokens: Mapping[str, Contract]
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.holders: dict[bytes, None] = {}
+        self.minted: Holdings = {}
+        self.flash = 0
+        self.fees = 0
+        self.capital = 0
 
-    def held(self, engine: Engine, accounts: Sequence[bytes]) -> list[Holdings]:
-        """See `Claims.held`."""
-        found = []
-        for account in accounts:
-            words = self.market.read(engine, "position", account)
-            found.append(
-                {
-                    symbol: (word >> 128) - (word & _HALF)
-                    for symbol, word in zip(self.tokens, words, strict=True)
-                    if word
-                }
+    def open(self) -> None:
+        """Takes the accounts of the start."""
+        stage = self.stage
+        attackers = [actor for actor in stage.actors.values() if actor.role == "attacker"]
+        if not attackers:
+            raise ScenarioError("attack", "no attacker", "an actor whose role is attacker")
+        self.attackers = [address for actor in attackers for address in actor.addresses]
+        self.accounts = list(
+            dict.fromkeys(
+                [
+                    *(a for actor in stage.actors.values() for a in actor.addresses),
+                    *stage.setup.contracts,
+                    COLLECTOR,
+                    *self.holders,
+                    *([COLLECTOR] if stage.fee_ledger else ()),
+                ]
             )
-        return found
+        )
+        #: who owes and claims together: the attackers as one, everybody else alone
+        self.parties = [
+            self.attackers,
+            *([address] for address in self.accounts if address not in self.attackers),
+        ]
+        self.minted.clear()
+        self.first = self.last = self.read()
+        self.start_valuer = stage.valuer()
 
-    def own(self, engine: Engine, accounts: Sequence[bytes]) -> Holdings:  # noqa: ARG002
-        """See `Claims.own`."""
-        own = {}
-        for symbol, token in self.tokens.items():
-            _, claims, debt = self.market.read(engine, "assetState", token.address)
-            own[symbol] = debt - claims
-        return own
-
-    def written_off(self, engine: Engine) -> Holdings:
-        """See `Claims.written_off`."""
-        return {
-            symbol: self.market.read(engine, "assetState", token.address)[0][2]
-            for symbol, token in self.tokens.items()
-        }
-
-
-@dataclass
-class IsolatedClaims:
-    """An isolated market. Bad debt is at once its suppliers' loss: none is left to cover."""
-
-    name: str
-    market: Contract
-    collateral: str
-    debt: str
-
-    def held(self, engine: Engine, accounts: Sequence[bytes]) -> list[Holdings]:
-        """See `Claims.held`."""
-        assets, shares, owed, owed_shares, _ = self.market.read(engine, "marketState")
-        found = []
-        for account in accounts:
-            supplied, borrowed, collateral = self.market.read(engine, "position", account)
-            claim = supplied * (assets + 1) // (shares + 10**6)
-            debt = -(-borrowed * (owed + 1) // (owed_shares + 10**6))
-            found.append({self.collateral: collateral, self.debt: claim - debt})
-        return found
-
-    def own(self, engine: Engine, accounts: Sequence[bytes]) -> Holdings:
-        """See `Claims.own`; collateral is never the market's, so all of it is owed."""
-        assets, _, owed, _, _ = self.market.read(engine, "marketState")
-        collateral = sum(self.market.read(engine, "position", who)[2] for who in accounts)
-        return {self.debt: owed - assets, self.collateral: -collateral}
-
-    def written_off(self, engine: Engine) -> Holdings:  # noqa: ARG002 - there is none
-        """See `Claims.written_off`."""
-        return {}
-
-
-@dataclass
-class VaultShares:
-    """A vault: its shares are tokens that it owes."""
-
-    name: str
-    vault: Contract
-    shares: str
-
-    def held(self, engine: Engine, accounts: Sequence[bytes]) -> list[Holdings]:  # noqa: ARG002
-        """See `Claims.held`: shares are counted with the tokens."""
-        return [{} for _ in accounts]
-
-    def own(self, engine: Engine, accounts: Sequence[bytes]) -> Holdings:  # noqa: ARG002
-        """See `Claims.own`."""
-        return {self.shares: -self.vault.read(engine, "totalSupply")}
-
-    def written_off(self, engine: Engine) -> Holdings:  # noqa: ARG002 - there is none
-        """See `Claims.written_off`."""
-        return {}
-
-
-@dataclass
-class FeeClaims:
-    """What is deposited for fees, and what the builders have earned."""
-
-    name: str
-    ledger: Contract
-    token: str
-
-    def held(self, engine: Engine, accounts: Sequence[bytes]) -> list[Holdings]:
-        """See `Claims.held`."""
-        return [{self.token: self.ledger.read(engine, "balanceOf", who)} for who in accounts]
-
-    def own(self, engine: Engine, accounts: Sequence[bytes]) -> Holdings:  # noqa: ARG002
-        """See `Claims.own`: it owes the deposits, and the collector what was charged."""
-        owed = self.ledger.read(engine, "totalBalance")
-        return {self.token: -owed}
-
-    def written_off(self, engine: Engine) -> Holdings:  # noqa: ARG002 - there is none
-        """See `Claims.written_off`."""
-        return {}
-
-
-@dataclass(frozen=True)
-class Valuer:
-    """USD of base units at one price vector. prices: 8 decimals, by symbol; decimals of tokens."""
-
-    prices: Mapping[str, int]
-    decimals: Mapping[str, int]
-
-    def worth(self, held: Mapping[str, int]) -> int:
-        """E26 of signed holdings."""
-        return sum(
-            amount * self.prices[symbol] * 10 ** (18 - self.decimals[symbol])
-            for symbol, amount in held.items()
+    def read(self) -> Snapshot:
+        """Everybody's holdings now."""
+        stage = self.stage
+        return Snapshot.read(
+            stage.engine, stage.tokens, stage.venues, self.accounts, holders=tuple(self.holders)
         )
 
+    def watch(self, receipts: Sequence[Receipt]) -> None:
+        """Notes who was paid, what was minted and burned, and what was lent for one transaction."""
+        symbols = {token.address: symbol for symbol, token in self.stage.tokens.items()}
+        for receipt in receipts:
+            lent: Holdings = {}
+            for log in receipt.logs:
+                topic = log.topics[0] if log.topics else b""
+                if topic == _TRANSFER and log.address in symbols:
+                    sender, receiver = log.topics[1][12:], log.topics[2][12:]
+                    amount = int.from_bytes(log.data, "big")
+                    symbol = symbols[log.address]
+                    sign = (sender == ZERO_ADDRESS) - (receiver == ZERO_ADDRESS)
+                    self.minted[symbol] = self.minted.get(symbol, 0) + sign * amount
+                    for party in (sender, receiver):
+                        if party != ZERO_ADDRESS:
+                            self.holders[party] = None
+                elif topic == _FLASH_LOAN:
+                    symbol = symbols[log.topics[1][12:]]
+                    lent[symbol] = lent.get(symbol, 0) + int.from_bytes(log.data[:32], "big")
+            if lent:
+                self.flash = max(self.flash, self.stage.valuer().worth(lent))
 
-@dataclass
-class Snapshot:
-    """Everybody's holdings after one block.
+    def paid(self, included: Sequence[Sent]) -> None:
+        """Adds the attackers' fees for these transactions."""
+        units = sum(
+            sent.gas * sent.bid for sent in included if sent.transaction.sender in self.attackers
+        )
+        self.fees += self.stage.valuer().worth({self.stage.fee_symbol: units}) if units else 0
 
-    Attributes:
-        tokens: balances by address, then by symbol.
-        claims: claims less debts by venue, then by address.
-        own: each venue's own, by venue.
-        deficits: by venue.
-        supply: total supply by symbol.
+    def damage(self, now: Snapshot, valuer: Valuer) -> Damage:
+        """What victims have lost and venues lack since the start."""
+        first, then = self.first, self.start_valuer
+        return Damage(
+            losses={
+                actor.name: -self.profit(actor.addresses, now, valuer)
+                for actor in self.stage.actors.values()
+                if actor.role == "victim"
+            },
+            insolvency={
+                venue: now.insolvency(venue, self.parties, valuer)
+                - first.insolvency(venue, self.parties, then)
+                for venue in now.claims
+            },
+        )
 
-    """
+    def profit(self, addresses: Sequence[bytes], now: Snapshot, valuer: Valuer) -> int:
+        """E26 that some parties are better off by since the start."""
+        return now.worth(addresses, valuer) - self.first.worth(addresses, self.start_valuer)
 
-    tokens: dict[bytes, Holdings] = field(default_factory=dict)
-    claims: dict[str, dict[bytes, Holdings]] = field(default_factory=dict)
-    own: dict[str, Holdings] = field(default_factory=dict)
-    deficits: dict[str, Holdings] = field(default_factory=dict)
-    supply: Holdings = field(default_factory=dict)
+    def block(self) -> tuple[Holdings, int]:
+        """The attackers' change of holdings over a block, and their profit so far."""
+        stage, before = self.stage, self.last
+        now = Snapshot.read(stage.engine, stage.tokens, stage.venues, self.attackers)
+        valuer = self.stage.valuer()
+        then, held = before.held(self.attackers), now.held(self.attackers)
+        change = {
+            symbol: held[symbol] - then[symbol]
+            for symbol in self.stage.tokens
+            if held[symbol] != then[symbol]
+        }
+        first = self.first.held(self.attackers)
+        out = sum(
+            max(0, valuer.worth({symbol: first[symbol] - held[symbol]}))
+            for symbol in self.stage.tokens
+        )
+        self.capital = max(self.capital, out)
+        self.last = now
+        return change, self.profit(self.attackers, now, valuer)
 
-    @classmethod
-    def read(
-        cls,
-        engine: Engine,
-        tokens: Mapping[str, Contract],
-        venues: Sequence[Claims],
-        accounts: Sequence[bytes],
-        *,
-        holders: Sequence[bytes] = (),
-    ) -> Snapshot:
-        """accounts: whose tokens and claims are read; holders: whose tokens beside."""
-        made = cls(tokens={address: {} for address in (*accounts, *holders)})
-        for symbol, token in tokens.items():
-            made.supply[symbol] = token.read(engine, "totalSupply")
-            for address in made.tokens:
-                balance = token.read(engine, "balanceOf", address)
-                made.tokens[address][symbol] = balance
-        for venue in venues:
-            made.claims[venue.name] = dict(zip(accounts, venue.held(engine, accounts), strict=True))
-            made.own[venue.name] = venue.own(engine, accounts)
-            made.deficits[venue.name] = venue.written_off(engine)
-        return made
+    def problems(self, now: Snapshot, valuer: Valuer) -> dict[str, str | None]:
+        """What is wrong with the books, by invariant; see `harness.attacks`."""
+        return {"ATK-1": self._unbalanced(now), "ATK-2": self._unvalued(now, valuer)}
 
-    def held(self, addresses: Sequence[bytes]) -> Holdings:
-        """Tokens that some addresses have together, without claims and debts."""
+    def _unbalanced(self, now: Snapshot) -> str | None:
+        for symbol in self.stage.tokens:
+            change = sum(held[symbol] for held in now.tokens.values()) - sum(
+                held[symbol] for held in self.first.tokens.values()
+            )
+            minted = self.minted.get(symbol, 0)
+            if change != minted or now.supply[symbol] - self.first.supply[symbol] != minted:
+                return f"{symbol}: balances changed by {change}, {minted} were minted less burned"
+        return None
+
+    def everything(self, snapshot: Snapshot) -> Holdings:
+        """All holdings, claims, debts and what venues owe, of everybody."""
         total: Holdings = {}
-        for address in addresses:
-            _add(total, self.tokens[address])
+        rows = [*snapshot.tokens.values(), *snapshot.own.values()]
+        for venue in snapshot.claims.values():
+            rows += venue.values()
+        for row in rows:
+            for symbol, amount in row.items():
+                total[symbol] = total.get(symbol, 0) + amount
         return total
 
-    def position(self, venue: str, addresses: Sequence[bytes]) -> Holdings:
-        """Claims less debts at a venue of some addresses together."""
-        total: Holdings = {}
-        for address in addresses:
-            _add(total, self.claims[venue].get(address, {}))
-        return total
+    def _unvalued(self, now: Snapshot, valuer: Valuer) -> str | None:
+        """Everybody's profit against the revaluation of what they held, at the final prices.
 
-    def worth(self, addresses: Sequence[bytes], valuer: Valuer) -> int:
-        """E26 of what one party holds; a position that owes more than it has counts nothing."""
-        positions = (valuer.worth(self.position(venue, addresses)) for venue in self.claims)
-        return valuer.worth(self.held(addresses)) + sum(max(0, worth) for worth in positions)
+        Each account's claim and debt is rounded by up to a base unit against the total.
+        """
+        start, end = self.everything(self.first), self.everything(now)
+        positions = 2 * sum(len(venue) for venue in now.claims.values())
+        for symbol in self.stage.tokens:
+            made = end.get(symbol, 0) - start.get(symbol, 0) - self.minted.get(symbol, 0)
+            if self._is_share(symbol):
+                made += self.minted.get(symbol, 0)  # the vault owes what it issued
+            if abs(made) > positions:
+                return f"{symbol}: everybody together has {made} more than was minted"
+        gained = sum(
+            self._net(now, address, valuer) - self._net(self.first, address, self.start_valuer)
+            for address in now.tokens
+        ) + sum(
+            valuer.worth(now.own[name]) - self.start_valuer.worth(self.first.own[name])
+            for name in now.own
+        )
+        revalued = valuer.worth(start) - self.start_valuer.worth(start)
+        created = valuer.worth(
+            {s: amount for s, amount in self.minted.items() if not self._is_share(s)}
+        )
+        largest = max(
+            (valuer.worth({symbol: positions}) for symbol in self.stage.tokens), default=0
+        )
+        off = gained - revalued - created
+        if abs(off) > largest * max(1, len(self.stage.tokens)):
+            return f"parties gained ${off / E26:,.6f} more than their holdings were revalued by"
+        return None
 
-    def shortfall(self, venue: str, parties: Sequence[Sequence[bytes]], valuer: Valuer) -> int:
-        """E26 that the parties' positions at a venue owe beyond what they have."""
-        positions = (valuer.worth(self.position(venue, party)) for party in parties)
-        return sum(max(0, -worth) for worth in positions)
+    def _is_share(self, symbol: str) -> bool:
+        return any(getattr(venue, "shares", None) == symbol for venue in self.stage.venues)
 
-    def insolvency(self, venue: str, parties: Sequence[Sequence[bytes]], valuer: Valuer) -> int:
-        """E26: shortfall and what was written off and nobody has paid for."""
-        return self.shortfall(venue, parties, valuer) + valuer.worth(self.deficits[venue])
-
-
-def _add(total: Holdings, more: Mapping[str, Any]) -> None:
-    for symbol, amount in more.items():
-        total[symbol] = total.get(symbol, 0) + amount
+    @staticmethod
+    def _net(snapshot: Snapshot, address: bytes, valuer: Valuer) -> int:
+        total = valuer.worth(snapshot.tokens.get(address, {}))
+        return total + sum(
+            valuer.worth(venue.get(address, {})) for venue in snapshot.claims.values()
+        )

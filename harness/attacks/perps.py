@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.attacks.calls import Amount, Call, Located, address_of, approve, call
-from harness.attacks.ledger import Holdings, VaultShares
+from harness.attacks.holdings import Holdings, VaultShares
 from harness.attacks.stage import Actor, Stage
 from harness.contracts import Contract
 from harness.engine.base import Engine

@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.accounts import Account, account
 from harness.attacks.calls import MAX, Call, Located, approve, borrow, supply
-from harness.attacks.ledger import (
+from harness.attacks.holdings import (
     Claims,
     FeeClaims,
     IsolatedClaims,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from harness.attacks.player import AttackResult, Outcome, StepRow
+from harness.attacks.result import AttackResult, Outcome, StepRow
 
 __all__ = ["markdown_table", "transcript"]
 

@@ -18,11 +18,7 @@ from harness.contracts import WORD, Contract, Words, read_words
 from harness.engine.base import Engine, Receipt
 from harness.modules.handle import ModuleHandle
 from harness.population import Position
-from harness.scenario import (
-    GrowingDiscount,
-    Lending,
-    PooledLending,
-)
+from harness.scenario import GrowingDiscount, Lending, PooledLending
 
 RAY = 10**27
 WAD = 10**18

@@ -16,11 +16,13 @@ from harness.report.contagion import cascade_tree, connected, loss_flow, network
 from harness.report.data import Run
 from harness.report.exchanges import exchanges
 from harness.report.frame import frame
-from harness.report.outcome import insolvency, prices, story, waves
+from harness.report.outcome import insolvency, story
 from harness.report.participants import liquidators, transactions
+from harness.report.prices import prices
 from harness.report.suppliers import ran, suppliers
 from harness.report.vaults import vaults
 from harness.report.waterfall import waterfall
+from harness.report.waves import waves
 
 _SECTIONS = (
     story,

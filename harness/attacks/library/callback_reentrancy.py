@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from eth_hash.auto import keccak
 
 from harness.attacks.calls import borrow, call, encoded, supply
-from harness.attacks.ledger import PooledClaims
+from harness.attacks.holdings import PooledClaims
 from harness.attacks.script import Attack, Check, Parameters
 from harness.attacks.stage import Lending, Stage
 from harness.people import MINTER
