@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from harness.metrics.summary import twin_figures
+from harness.metrics.suppliers import by_kind
 from harness.run import RunResult
 
 WIDTH = 80
@@ -315,11 +316,7 @@ def _runs(summary: Mapping[str, Any], width: int) -> Iterator[str]:
     for venue, assets in (summary["suppliers"] or {}).items():
         for asset, table in assets.items():
             yield _row(width, f"suppliers of {_short(venue)}, {asset}", "paid out", "loss")
-            groups: dict[str, list[Mapping[str, Any]]] = {}
-            for row in table["rows"]:
-                head, _, number = row["name"].rpartition("-")
-                groups.setdefault(head if number.isdigit() else row["name"], []).append(row)
-            for name, rows in groups.items():
+            for name, rows in by_kind(table["rows"]).items():
                 supplied = sum(int(row["supplied"]) for row in rows)
                 paid = sum(int(row["withdrawn"]) for row in rows)
                 left = sum(int(row["left"]) > 0 for row in rows)

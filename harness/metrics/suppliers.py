@@ -10,8 +10,8 @@ end, in proportion, and the parts add up to the loss to the base unit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from harness.accounts import account
 from harness.scenario import PRICE_UNIT, WAD, Scenario, Supplier
@@ -152,6 +152,15 @@ def summarised(
             "rows": [_row(row, usd(row.loss)) for row in table.rows],
         }
     return found
+
+
+def by_kind(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Rows of a summary in the order of their kinds: names of one kind end in a number."""
+    kinds: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        head, _, number = row["name"].rpartition("-")
+        kinds.setdefault(head if number.isdigit() else row["name"], []).append(row)
+    return kinds
 
 
 def _row(row: SupplierRow, loss_usd: float) -> Mapping[str, object]:

@@ -90,18 +90,25 @@ def _started(agent: Liquidator, design: LiquidationDesign) -> Iterator[Agent]:
         outages=agent.outages,
     )
     if isinstance(design, StabilityDeposits):
-        yield Depositor(
-            name=agent.name,
-            venue=agent.venue,
-            deposit=dict(agent.capital).get(design.debt, 0.0),
-            count=agent.count,
-            latency_blocks=agent.latency_blocks,
-            fee_deposit=agent.fee_deposit,
-            bid=agent.bid,
-            outages=agent.outages,
-        )
-        return
-    yield Buyer(
+        yield _depositor(agent, design)
+    else:
+        yield _with_purse(Buyer, agent)
+
+
+def _moved(agent: Trigger | Buyer | Depositor, design: LiquidationDesign) -> Iterator[Agent]:
+    """A participant of one module as that of another."""
+    if isinstance(design, GrowingDiscount):
+        if isinstance(agent, Buyer):
+            yield _with_purse(Liquidator, agent)
+    elif isinstance(design, StabilityDeposits) and isinstance(agent, Buyer):
+        yield _depositor(agent, design)
+    elif not isinstance(agent, Depositor) or isinstance(design, StabilityDeposits):
+        yield agent
+
+
+def _with_purse(kind: type[Buyer] | type[Liquidator], agent: Buyer | Liquidator) -> Agent:
+    """One of another kind with the same capital, terms and fees."""
+    return kind(
         name=agent.name,
         venue=agent.venue,
         capital=agent.capital,
@@ -115,35 +122,18 @@ def _started(agent: Liquidator, design: LiquidationDesign) -> Iterator[Agent]:
     )
 
 
-def _moved(agent: Trigger | Buyer | Depositor, design: LiquidationDesign) -> Iterator[Agent]:
-    """A participant of one module as that of another."""
-    if isinstance(design, GrowingDiscount):
-        if isinstance(agent, Buyer):
-            yield Liquidator(
-                name=agent.name,
-                venue=agent.venue,
-                capital=agent.capital,
-                count=agent.count,
-                latency_blocks=agent.latency_blocks,
-                min_profit_usd=agent.min_profit_usd,
-                max_transactions=agent.max_transactions,
-                fee_deposit=agent.fee_deposit,
-                bid=agent.bid,
-                outages=agent.outages,
-            )
-    elif isinstance(design, StabilityDeposits) and isinstance(agent, Buyer):
-        yield Depositor(
-            name=agent.name,
-            venue=agent.venue,
-            deposit=dict(agent.capital).get(design.debt, 0.0),
-            count=agent.count,
-            latency_blocks=agent.latency_blocks,
-            fee_deposit=agent.fee_deposit,
-            bid=agent.bid,
-            outages=agent.outages,
-        )
-    elif not isinstance(agent, Depositor) or isinstance(design, StabilityDeposits):
-        yield agent
+def _depositor(agent: Buyer | Liquidator, design: StabilityDeposits) -> Depositor:
+    """One who has its capital in the debt asset stand ready in the pool."""
+    return Depositor(
+        name=agent.name,
+        venue=agent.venue,
+        deposit=dict(agent.capital).get(design.debt, 0.0),
+        count=agent.count,
+        latency_blocks=agent.latency_blocks,
+        fee_deposit=agent.fee_deposit,
+        bid=agent.bid,
+        outages=agent.outages,
+    )
 
 
 def _owed(scenario: Scenario, market: PooledLending) -> dict[tuple[str, str], float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.metrics.suppliers import by_kind
 from harness.report.charts import Bar, bar_chart, legend
 from harness.report.data import Run
 from harness.report.figures import count, money, percent, plural
@@ -43,7 +44,7 @@ def _market(venue: str, asset: str, found: Mapping[str, Any], *, single: bool) -
     )
     yield element("h3", title)
     yield element("p", told)
-    groups = _groups(found["rows"])
+    groups = by_kind(found["rows"])
     shares = [
         (
             name,
@@ -79,15 +80,6 @@ def _market(venue: str, asset: str, found: Mapping[str, Any], *, single: bool) -
     foot = ("All", count(len(found["rows"])), "", "", "", money(loss))
     caption = f"Suppliers of {asset}"
     yield table(f"{identity}-table", caption, head, rows, foot=foot)
-
-
-def _groups(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
-    """Suppliers of one kind together: their names end in a number."""
-    groups: dict[str, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        head, _, number = row["name"].rpartition("-")
-        groups.setdefault(head if number.isdigit() else row["name"], []).append(row)
-    return groups
 
 
 def _share(rows: Sequence[Mapping[str, Any]], field: str) -> float:

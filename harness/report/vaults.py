@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.metrics.suppliers import by_kind
 from harness.report.charts import Line, TimeAxis, TimeChart, legend, money_labels, price_labels
 from harness.report.data import Run
 from harness.report.figures import about, count, money, percent, plural
@@ -110,11 +111,7 @@ def _liquidity_chart(run: Run, name: str) -> Markup:
 
 def _depositors(name: str, found: Mapping[str, Any]) -> Markup:
     rows: list[tuple[Content, ...]] = []
-    groups: dict[str, list[Mapping[str, Any]]] = {}
-    for row in found["rows"]:
-        head, _, number = row["name"].rpartition("-")
-        groups.setdefault(head if number.isdigit() else row["name"], []).append(row)
-    for group, members in groups.items():
+    for group, members in by_kind(found["rows"]).items():
         held = sum(int(row["shares"]) for row in members)
         left = sum(int(row["left"]) for row in members)
         rows.append(
