@@ -1,15 +1,18 @@
-"""Checks of curated vaults while a scenario runs: VLT-5 after every block."""
+"""Checks of curated vaults' invariants while a scenario runs: VLT-5 and VLT-7 after every block."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
+from harness.feeds import YEAR
 from harness.protocols.curated_vault import VaultHandle, VaultState
-from harness.testing.vault_invariants import wrong_total
+from harness.scenario import BPS, Lending
+from harness.testing.vault_invariants import wrong_share_price, wrong_total
 from harness.view import View
 from harness.world import World
 
-IDENTIFIERS = ("VLT-5",)
+IDENTIFIERS = ("VLT-5", "VLT-7")
 
 
 class VaultBooks:
@@ -17,6 +20,7 @@ class VaultBooks:
 
     def __init__(self, world: World) -> None:
         self._vaults = world.vaults
+        self._before: dict[str, VaultState] = {}
 
     def block(self, view: View) -> Iterator[tuple[str, str]]:
         """What is wrong after a block: identifiers and problems."""
@@ -25,6 +29,10 @@ class VaultBooks:
             problem = self._total(view, vault, state)
             if problem:
                 yield "VLT-5", f"{name}: {problem}"
+            problem = self._fall(view, vault, self._before.get(name, state), state)
+            if problem:
+                yield "VLT-7", f"{name}: {problem}"
+            self._before[name] = state
 
     def _total(self, view: View, vault: VaultHandle, state: VaultState) -> str | None:
         address = vault.vault.address
@@ -39,6 +47,50 @@ class VaultBooks:
                 for strategy, shares in zip(vault.strategies, held, strict=True)
             ],
         )
+
+    def _fall(
+        self, view: View, vault: VaultHandle, before: VaultState, after: VaultState
+    ) -> str | None:
+        """What is noted stays so; and a share is worth less by what has been lost, by no more.
+
+        What is lost is in sight at once, less what strategies had earned since the vault was last
+        touched. Who leaves in the block of a loss and before it has no part in it: it is borne by
+        those who stay, with as much again as interest of that block hides of it.
+        """
+        for number, (old, new) in enumerate(zip(_in_books(before), _in_books(after), strict=True)):
+            if new < old:
+                return f"{old} was noted as lost in strategy {number} and {new} is now"
+        earned = sum(
+            max(0, worth - noted) for worth, noted in zip(before.worth, before.noted, strict=True)
+        )
+        fall = sum(after.lost) - sum(before.lost) + earned
+        stay = max(1, min(before.shares, after.shares))
+        gone = before.shares - stay
+        if gone > 0:
+            interest = self._interest_up(view, vault, before)
+            fall += -(-max(0, fall + interest) * gone // stay)
+        return wrong_share_price(
+            (before.assets - fall, before.shares),
+            (after.assets, after.shares),
+            [view.ask(strategy, "previewMint", 1) for strategy in vault.strategies],
+        )
+
+    def _interest_up(self, view: View, vault: VaultHandle, before: VaultState) -> int:
+        """More than strategies can earn in a block: twice its time at their markets' highest rates,
+        for interest is compounded."""
+        total = 0
+        for market, worth in zip(vault.markets, before.worth, strict=True):
+            terms = view.scenario.venue_as(Lending, market).asset(vault.spec.asset)
+            rate_bps = math.ceil((terms.base_rate + terms.slope1 + terms.slope2) * BPS)
+            seconds = 2 * view.scenario.clock.seconds_per_block
+            total += 1 + worth * rate_bps * seconds // (BPS * YEAR)
+        return total
+
+
+def _in_books(state: VaultState) -> list[int]:
+    """What the vault itself has down as lost, by strategy."""
+    parts = zip(state.lost, state.worth, state.noted, strict=True)
+    return [lost - max(0, noted - worth) for lost, worth, noted in parts]
 
 
 __all__ = ["IDENTIFIERS", "VaultBooks"]

@@ -46,8 +46,9 @@ interface ICuratedVault is IERC4626 {
     /// @return lost What it has lost and nobody has covered, as of the last touch.
     function strategy(uint256 id) external view returns (IERC4626 vault, uint256 assets, uint256 lost);
 
-    /// @notice What a strategy has lost since the last touch, net of the interest since.
-    function unnoted(uint256 id) external view returns (uint256);
+    /// @notice What a strategy was worth after the last touch: what it is worth less by is lost, net of the
+    /// interest since.
+    function noted(uint256 id) external view returns (uint256);
 
     /// @notice Of what a strategy has lost and nobody has covered, what fell on shares that are still here, as
     /// of the last touch: those that left have borne theirs.

@@ -144,8 +144,8 @@ contract CuratedVault is ICuratedVault, ERC20 {
         return (s.vault, _assetsDown(id), s.lost);
     }
 
-    function unnoted(uint256 id) external view returns (uint256) {
-        return _strategies[id].worth.subFloor(_assetsDown(id));
+    function noted(uint256 id) external view returns (uint256) {
+        return _strategies[id].worth;
     }
 
     function coverable(uint256 id) external view returns (uint256) {

@@ -19,7 +19,8 @@ class VaultState(NamedTuple):
     """A vault after a block; base units of its asset, and of its shares.
 
     ``liquidity`` is what it could pay out; ``worth`` what its part of each strategy is worth, and
-    ``lost`` what that has lost and nobody has covered, net of interest since it was last touched.
+    ``lost`` what that has lost and nobody has covered, net of interest since it was last touched,
+    when it was worth what is ``noted``.
     """
 
     assets: int
@@ -28,6 +29,7 @@ class VaultState(NamedTuple):
     liquidity: int
     worth: tuple[int, ...]
     lost: tuple[int, ...]
+    noted: tuple[int, ...]
 
     def assets_down(self, shares: int) -> int:
         """What shares are worth, in the vault's asset."""
@@ -82,10 +84,9 @@ class VaultReader:
         found = {}
         for name, width in self._widths.items():
             books = [next(left) for _ in range(4)]
-            parts = [next(left) for _ in range(2 * width)]
-            found[name] = VaultState(
-                books[0], books[1], books[2], books[3], tuple(parts[::2]), tuple(parts[1::2])
-            )
+            parts = [next(left) for _ in range(3 * width)]
+            worth, lost, noted = (tuple(parts[first::3]) for first in range(3))
+            found[name] = VaultState(books[0], books[1], books[2], books[3], worth, lost, noted)
         return found
 
 

@@ -81,3 +81,4 @@ def test_a_vaults_loss_leaves_the_borrowers_against_its_shares_without_cover_or_
     ]
     assert refused
     assert all(trade.sold != "vUSDC" for trade in result.twin.trades)
+    assert all(result.summary["checks"]["invariants"].values())

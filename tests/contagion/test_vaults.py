@@ -264,13 +264,29 @@ def test_a_vault_behind_the_market_that_lists_its_shares_is_refused(tmp_path):
         load_scenario(str(file))
 
 
-def test_a_run_finds_a_vault_with_a_planted_bug(tmp_path, monkeypatch):
+def test_interest_that_hides_a_part_of_a_loss_is_no_violation(tmp_path):
+    """The vault notes a loss net of what a strategy has earned since it was last touched."""
+    rates = ("venue.alt.slope1=0.5", "clock.seconds_per_block=600")
+    late = "asset.ALT.price.points=[[1800, 0.5]]"
+    found = run(vaulted(tmp_path, *rates, late), SEED)
+    (bad_debt,) = [row for row in found.run.bad_debts if row.venue == "alt"]
+    state = found.run.blocks[bad_debt.block].vaults["prime"]
+    before = found.run.blocks[bad_debt.block - 1].vaults["prime"]
+    assert before.worth[0] > before.noted[0]
+    assert before.assets - state.assets > state.lost[0] - before.lost[0] > 0
+    assert found.summary["checks"]["invariants"]["VLT-7"]
+
+
+@pytest.mark.parametrize(
+    ("identifier", "mutant"),
+    [("VLT-5", "CuratedKeepsAllocated"), ("VLT-7", "CuratedForgetsLoss")],
+)
+def test_a_run_finds_a_vault_with_a_planted_bug(tmp_path, monkeypatch, identifier, mutant):
     kept = Setup.deploy
 
     def planted(self, name, *args, **named):
-        planted_bug = "CuratedKeepsAllocated" if name == "CuratedVault" else name
-        return kept(self, planted_bug, *args, **named)
+        return kept(self, mutant if name == "CuratedVault" else name, *args, **named)
 
     monkeypatch.setattr(Setup, "deploy", planted)
     found = run(vaulted(tmp_path), SEED)
-    assert found.summary["checks"]["invariants"]["VLT-5"] is False
+    assert found.summary["checks"]["invariants"][identifier] is False

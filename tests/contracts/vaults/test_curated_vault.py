@@ -334,7 +334,7 @@ def test_the_lens_reads_what_the_vaults_say(make_curated: Any, chain: Chain) -> 
         names = ("totalAssets", "totalSupply", "idle", "liquidity")
         expected += [vault.read(name) for name in names]
         for place in range(vault.read("strategyCount")):
-            expected += [vault.worth(place), vault.lost(place)]
+            expected += [vault.worth(place), vault.lost(place), vault.read("noted", place)]
     assert list(chain.read(first.lens, "read", addresses)) == expected
-    assert len(expected) == 4 + 4 + 4 + 2
+    assert len(expected) == 4 + 6 + 4 + 3
     assert first.lost(0) > 0
