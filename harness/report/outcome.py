@@ -179,13 +179,15 @@ def insolvency(run: Run) -> Section:
 def _carried(run: Run, axis: TimeAxis) -> Markup:
     heading = element("h3", "Who carries what was written off")
     reserves, suppliers = run.carried
-    if not any(reserves) and not any(suppliers):
+    written = run.summary["solvency"]["bad_debt_usd"]
+    if not written and not any(reserves) and not any(suppliers):
         text = "No debt was written off with feedback, so that nobody carries any."
         return join([heading, element("p", text)])
-    shares = carriers(run)
-    written = run.summary["solvency"]["bad_debt_usd"]
     told = f"{money(written)} were written off at the prices of the moment. At the last prices "
-    told += ", ".join(f"{name} {money(usd)}" for name, usd in shares) + "."
+    told += ", ".join(f"{name} {money(usd)}" for name, usd in carriers(run)) + "."
+    if not any(reserves) and not any(suppliers):  # no pooled market has a deficit
+        told += " Isolated markets take what they write off from their suppliers at once."
+        return join([heading, element("p", told)])
     chart = TimeChart(
         "carried-chart",
         "Who carries the deficit, over time",

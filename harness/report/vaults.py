@@ -65,8 +65,8 @@ def _price_chart(run: Run, name: str, share: str) -> Markup:
         axis,
         price_labels,
         lines=[
-            Line("without", priced.twin_outside, "before"),
-            Line("with feedback", priced.outside, "a"),
+            Line("without", priced.twin_outside, "twin"),
+            Line("with feedback", priced.outside, "run"),
         ],
         height=170,
     )
@@ -77,7 +77,7 @@ def _price_chart(run: Run, name: str, share: str) -> Markup:
     return chart_figure(
         f"Worth of a {share}, USD",
         told,
-        legend([("line", "a", "with feedback"), ("line", "before", "without")]),
+        legend([("line", "run", "with feedback"), ("line", "twin", "without")]),
         chart.svg(),
         over_time(run, f"{identity}-table", told, columns),
     )
@@ -93,7 +93,7 @@ def _liquidity_chart(run: Run, name: str) -> Markup:
         told,
         TimeAxis(run.times),
         money_labels,
-        lines=[Line("assets", books.assets, "a"), Line("liquidity", books.liquidity, "b")],
+        lines=[Line("assets", books.assets, "run"), Line("liquidity", books.liquidity, "feed")],
         height=170,
     )
     columns = [
@@ -103,7 +103,7 @@ def _liquidity_chart(run: Run, name: str) -> Markup:
     return chart_figure(
         f"Assets and liquidity of {name}, USD",
         told,
-        legend([("line", "a", "assets"), ("line", "b", "could be paid out")]),
+        legend([("line", "run", "assets"), ("line", "feed", "could be paid out")]),
         chart.svg(),
         over_time(run, f"{identity}-table", told, columns),
     )
