@@ -6,7 +6,8 @@ A link (i, channel) is one way in which venue i and the others reach each other:
 price        i's forced trades move prices; cut: they go to the sink at the current quote
 oracle       i reads feeds that others read and move; cut: i reads what they say without any
              forced trade, the rounds of the twin
-holder       holders move collateral between i and other venues; cut: they leave i's alone
+holder       holders move collateral between i and other venues, and sell or borrow elsewhere when
+             exchange i calls them; cut: they leave the others alone for i, and i for the others
 lender       lenders of i answer losses elsewhere, and elsewhere losses of i; cut: neither
 liquidator   liquidators of i serve other venues from the same capital; cut: they have as much
              again for i alone

@@ -54,6 +54,10 @@ def _links(scenario: Scenario, world: World) -> Iterator[tuple[str, Channel]]:
         if len(held) > 1 and any(moves for _, moves in held):
             yield from ((name, "holder") for name, _ in held)
     for name, exchange in world.exchanges.items():
+        answers = {(trader.answer, trader.lender) for trader in exchange.traders}
+        if any(answer in ("sell", "borrow") for answer, _ in answers):
+            yield name, "holder"
+        yield from ((lender, "holder") for answer, lender in answers if answer == "borrow")
         if any(is_cross(held) for trader in exchange.traders for held in trader.accounts):
             yield name, "cross-margin"
     for name, venue in world.venues.items():

@@ -95,9 +95,12 @@ class TraderAgent:
             token = self._world.tokens[state.venue.settlement].address
             data = exchange.encode("deposit", state.venue.accounts[number], token, paid)
             return self._order(view, trader, "pay_in", number, exchange.address, data)
+        cuts = self._context.cuts
+        if cuts.has(self.venue, "holder"):  # there is no elsewhere
+            return None
         if trader.answer == "sell":
             return self._sell(view, state, number, missing)
-        if trader.answer == "borrow":
+        if trader.answer == "borrow" and not cuts.has(trader.lender, "holder"):
             return self._borrow(view, state, number, missing)
         return None
 
