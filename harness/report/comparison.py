@@ -357,14 +357,22 @@ def _contagion(compared: Compared) -> list[Section]:
         return []
     tables = []
     for place, (name, matrix) in enumerate(matrices.items()):
-        rows = [
-            (i, *(_said(cell[0], "contagion_usd") for cell in cells.values()))
-            for i, cells in matrix.items()
-        ]
+        rows = [(i, *(_entry(*cell) for cell in cells.values())) for i, cells in matrix.items()]
         head = ("From \\ in", *matrix)
-        tables.append(table(f"contagion-{place}", f"{name}, means", head, rows))
-    text = "What the links of one venue add to the insolvency of another."
+        tables.append(table(f"contagion-{place}", f"{name}, means with intervals", head, rows))
+    text = (
+        "What the links of one venue add to the insolvency of another; with several seeds the mean "
+    )
+    text += "and its 95% interval."
     return [Section("contagion", "Contagion, venue by venue", join([element("p", text), *tables]))]
+
+
+def _entry(mean: float, low: float | None, high: float | None) -> str:
+    """An entry of the matrix with its interval, if there is one and it has a width."""
+    told = _said(mean, "contagion_usd")
+    if low is None or high is None or low == high:
+        return told
+    return f"{told} [{_said(low, 'contagion_usd')}, {_said(high, 'contagion_usd')}]"
 
 
 def _trials(compared: Compared) -> Section:

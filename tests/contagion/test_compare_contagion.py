@@ -10,6 +10,7 @@ from harness.cli import main
 from harness.experiments.compare import BASELINE, compare
 from harness.experiments.table import comparison_table
 from harness.mitigations import mitigations, remedied
+from harness.report.comparison import _entry
 from harness.run import set_up
 from harness.scenario import Arbitrageur, ExternalMarket, dump_scenario, load_scenario
 
@@ -68,3 +69,8 @@ def test_command_prints_the_matrix_with_intervals(several, tmp_path, capsys):
 def test_every_remedy_can_be_applied_to_venues_together(scenario, remedy):
     changed = remedied(load_scenario(scenario), remedy)
     assert set_up(changed, 0)[1].venues
+
+
+def test_an_entry_is_shown_with_its_interval_where_that_has_a_width():
+    assert _entry(1234.0, 1000.0, 1500.0) == "$1,234 [$1,000, $1,500]"
+    assert _entry(-5.0, -5.0, -5.0) == _entry(-5.0, None, None) == "\N{MINUS SIGN}$5"
