@@ -17,6 +17,7 @@ from harness.scenario import (
     PooledLending,
     Population,
     Scenario,
+    Vault,
     Venue,
 )
 
@@ -27,8 +28,8 @@ def isolated_mode(scenario: Scenario) -> Scenario:
     The LLTV is the threshold, which keeps health factors at the start; supply is divided among the
     pairs of a debt asset as their debts are. Each liquidator goes to each of the new markets.
     Nobody can pause them or change their terms, so guardians and governors go. A market with
-    positions that are not of one pair, or with participants of another kind (its suppliers, or
-    those of a liquidation design), is left as it is.
+    positions that are not of one pair, to which a vault lends, or with participants of another kind
+    (its suppliers, or those of a liquidation design), is left as it is.
     """
     for market in scenario.venues_of(PooledLending):
         scenario = _taken_apart(scenario, market)
@@ -44,7 +45,10 @@ def _taken_apart(scenario: Scenario, market: PooledLending) -> Scenario:
         if getattr(agent, "venue", "") == market.name
         and not isinstance(agent, Liquidator | InventoryLiquidator | Guardian | Governor)
     ]
-    if not borrowers or len(borrowers) < len(held) or bound:
+    lent = any(
+        each.venue == market.name for vault in scenario.venues_of(Vault) for each in vault.markets
+    )
+    if not borrowers or len(borrowers) < len(held) or bound or lent:
         return scenario
     names = {
         pair: f"{market.name}-{pair[0]}-{pair[1]}"

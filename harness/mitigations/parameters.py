@@ -7,16 +7,16 @@ from dataclasses import replace
 from decimal import Decimal
 
 from harness.mitigations.base import Remedy, Stage
-from harness.prices import build_paths
+from harness.mitigations.supply import exact, redeemable, start_usd
 from harness.scenario import (
     BPS,
-    PRICE_UNIT,
     Borrowers,
     Lending,
     LendingAsset,
     Pool,
     PooledLending,
     Scenario,
+    Vault,
     Venue,
 )
 
@@ -82,33 +82,49 @@ def depth_cap(scenario: Scenario) -> Scenario:
     """Debts are capped at what pool and outside market together take within the bonus.
 
     Selling a share s of a constant product's base takes its price down to 1 / (1 + s)^2; within a
-    bonus b that is s = sqrt(1 + b) - 1. The outside depth is stated at 2%. Markets that take the
-    same collateral sell into the same depth, and share it in proportion to their debts.
+    bonus b that is s = sqrt(1 + b) - 1. The outside depth is stated at 2%. Shares of a vault are
+    redeemed: what it could pay out at the start is their depth. Markets that take the same
+    collateral sell into the same depth, and share it in proportion to their debts. A collateral
+    for whose sale the scenario has no place is left alone.
     """
-    start = {symbol: Decimal(int(path[0])) for symbol, path in build_paths(scenario, 0).items()}
+    start = start_usd(scenario)
+
+    def depth(symbol: str, bonus: Decimal) -> Decimal | None:
+        """What can be sold, USD; None where nothing says so."""
+        share = (1 + bonus).sqrt() - 1
+        external, parts = scenario.asset(symbol).external, []
+        if external is not None:
+            parts.append(exact(external.depth_2pct_usd) / (1 / Decimal("0.98").sqrt() - 1) * share)
+        parts += [
+            exact(pool.base_reserve) * start[symbol] * share
+            for pool in scenario.venues_of(Pool)
+            if symbol == pool.base
+        ]
+        parts += [
+            redeemable(scenario, vault, start) * start[vault.asset]
+            for vault in scenario.venues_of(Vault)
+            if symbol == vault.share
+        ]
+        return sum(parts, Decimal(0)) if parts else None
 
     def capped(population: Borrowers) -> Borrowers:
         market = scenario.venue_as(Lending, population.venue)
         bonus = Decimal(market.asset(population.collateral).liquidation_bonus_bps) / BPS
-        asset = scenario.asset(population.collateral)
-        share = (1 + bonus).sqrt() - 1
-        worth = Decimal(0)
-        if asset.external is not None:
-            depth = Decimal(repr(asset.external.depth_2pct_usd))
-            worth += depth / (1 / Decimal("0.98").sqrt() - 1) * share
-        for pool in scenario.venues_of(Pool):
-            if population.collateral == pool.base:
-                reserve = Decimal(repr(pool.base_reserve)) * start[pool.base] / PRICE_UNIT
-                worth += reserve * share
-        total = Decimal(repr(population.size.total_debt_usd))
+        worth = depth(population.collateral, bonus)
+        total = exact(population.size.total_debt_usd)
         whole = sum(
-            Decimal(repr(other.size.total_debt_usd))
+            exact(other.size.total_debt_usd)
             for other in scenario.populations
             if isinstance(other, Borrowers) and other.collateral == population.collateral
         )
-        if worth >= whole:
+        if worth is None or worth >= whole:
             return population
-        size = replace(population.size, total_debt_usd=float(round(total * worth / whole, 2)))
+        fits = float(round(total * worth / whole, 2))
+        size = replace(
+            population.size,
+            total_debt_usd=fits,
+            min_debt_usd=min(population.size.min_debt_usd, fits / population.count),
+        )
         return replace(population, size=size)
 
     populations = tuple(

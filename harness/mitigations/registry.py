@@ -14,6 +14,7 @@ from harness.mitigations import (
     isolation,
     oracles,
     parameters,
+    vaults,
 )
 from harness.mitigations.base import Mitigation
 from harness.scenario import Scenario, checked
@@ -29,6 +30,7 @@ def mitigations() -> Mapping[str, Mitigation]:
         *deleveraging.REMEDIES,
         *guards.REMEDIES,
         *isolation.REMEDIES,
+        *vaults.REMEDIES,
     )
     return {remedy.name: remedy for remedy in every}
 
