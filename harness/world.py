@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
-from functools import cached_property, partial
+from functools import cached_property
 from math import isqrt
 
 from harness.contracts import Contract
@@ -27,6 +27,7 @@ from harness.funding import (
     purses,
     supply_lenders,
 )
+from harness.lending_rig import LendingRig, deploy_executors
 from harness.modules.deploy import equip_participants
 from harness.people import (
     ADMIN,
@@ -43,32 +44,21 @@ from harness.people import (
 )
 from harness.population import Position
 from harness.protocols.clearing import ClearingVenue, deploy_clearing
-from harness.protocols.curated_vault import VaultHandle, deploy_vault, deposits_of
-from harness.protocols.isolated_lending import (
-    IsolatedLendingVenue,
-    deploy_isolated_lending,
-    open_isolated_positions,
-)
+from harness.protocols.curated_vault import VaultHandle, deposits_of
 from harness.protocols.perp_exchange import PerpVenue
 from harness.protocols.perp_setup import deploy_perp_exchange
 from harness.protocols.pooled_lending import PooledLendingVenue, address_of
 from harness.protocols.pooled_setup import (
     OUTSIDE,
-    deploy_pooled_lending,
-    feed_terms,
-    open_pooled_positions,
 )
 from harness.scenario import (
     PRICE_UNIT,
     RAY,
     Borrowers,
     ClearingHouse,
-    IsolatedLending,
     Lending,
-    Liquidator,
     PerpExchange,
     Pool,
-    PooledLending,
     Positions,
     Scenario,
     Vault,
@@ -228,103 +218,13 @@ def deploy(
     fee_ledger = setup.deploy(
         "FeeLedger", tokens[scenario.block_space.fee_asset].address, BUILDER, COLLECTOR
     )
-    liquidation_executor = setup.deploy("LiquidationExecutor", router.address)
-    deleverage_executor = setup.deploy("DeleverageExecutor", router.address)
-    arbitrage_executor = setup.deploy("ArbitrageExecutor")
-
-    isolated_executors: tuple[Contract, Contract] | None = None
-    if scenario.venues_of(IsolatedLending):
-        isolated_executors = (
-            setup.deploy("IsolatedLiquidator", router.address),
-            setup.deploy("IsolatedDeleverager", router.address),
-        )
-    flash_liquidator = None
-    if any(agent.funding == "flash-loan" for agent in scenario.agents_of(Liquidator)):
-        flash_liquidator = setup.deploy("FlashLiquidator", router.address)
-
-    def deploy_lending(spec: Lending, held: Sequence[Position]) -> PooledLendingVenue:
-        read = rig.read_by(spec.name)
-        if isinstance(spec, IsolatedLending) and isolated_executors:
-            liquidator, deleverager = isolated_executors
-            return deploy_isolated_lending(
-                setup,
-                spec,
-                held,
-                tokens=tokens,
-                decimals=decimals,
-                feed_terms=partial(feed_terms, scenario, read),
-                liquidator=liquidator,
-                deleverager=deleverager,
-                mint=seeder.mint,
-                approve=seeder.approve,
-                seeder=SEEDER,
-            )
-        if not isinstance(spec, PooledLending):
-            raise TypeError(f"{spec.name}: no contract lends so")  # validation refuses it
-        return deploy_pooled_lending(
-            setup,
-            spec,
-            held,
-            tokens=tokens,
-            feeds=read,
-            decimals=decimals,
-            scenario=scenario,
-            liquidation_executor=liquidation_executor,
-            deleverage_executor=deleverage_executor,
-            flash_liquidator=flash_liquidator,
-            router=router,
-            mint=seeder.mint,
-            approve=seeder.approve,
-            seeder=SEEDER,
-            admin=ADMIN,
-        )
-
-    def open_positions(venue: PooledLendingVenue) -> None:
-        mint, approve = seeder.mint, seeder.approve
-        if isinstance(venue, IsolatedLendingVenue):
-            open_isolated_positions(setup, venue, mint=mint, approve=approve, seeder=SEEDER)
-        else:
-            open_pooled_positions(
-                setup, venue, mint=mint, approve=approve, seeder=SEEDER, admin=ADMIN
-            )
-
-    borrowing: dict[str, list[Position]] = {}
-    for position in lending_positions(traders):
-        borrowing.setdefault(position.venue, []).append(position)
-    venues: dict[str, PooledLendingVenue] = {}
-    vaults: dict[str, VaultHandle] = {}
-    unopened: list[str] = []
+    executors = deploy_executors(setup, scenario, router)
+    lending = LendingRig(setup, scenario, seeder, rig, executors, router, tokens, decimals)
     sink_stock: dict[str, int] = dict.fromkeys(decimals, 0)
-    for place, spec in enumerate(scenario.venues):
-        if isinstance(spec, Vault):
-            vault = deploy_vault(
-                setup,
-                spec,
-                venues,
-                tokens,
-                decimals,
-                mint=seeder.mint,
-                approve=seeder.approve,
-                seeder=SEEDER,
-            )
-            vaults[spec.name], tokens[spec.share] = vault, vault.vault
-            setup.send(ADMIN, router, "setRedeems", vault.vault.address, True)
-            rig.deploy({}, {spec.share: vault.vault})
-        elif isinstance(spec, Lending):
-            held = [*positions.get(spec.name, ()), *borrowing.get(spec.name, ())]
-            venues[spec.name] = deploy_lending(spec, held)
-            unopened.append(spec.name)
-            _add_sink_stock(sink_stock, scenario, held, start_prices, decimals)
-        # positions are opened once everybody who lends to their market is there
-        left = {
-            market.venue
-            for later in scenario.venues[place + 1 :]
-            if isinstance(later, Vault)
-            for market in later.markets
-        }
-        for name in [name for name in unopened if name not in left]:
-            open_positions(venues[name])
-            unopened.remove(name)
+    for name, held in _held(scenario, positions, traders).items():
+        lending.deploy(name, held)
+        _add_sink_stock(sink_stock, scenario, held, start_prices, decimals)
+    venues, vaults = lending.venues, lending.vaults
     exchanges: dict[str, PerpVenue] = {}
     for exchange in scenario.venues_of(PerpExchange):
         exchanges[exchange.name] = deploy_perp_exchange(
@@ -372,7 +272,7 @@ def deploy(
         approve=seeder.approve,
     )
     fee_deposits = fund_agents(
-        scenario, seeder, decimals, venues, router, liquidation_executor, arbitrage_executor
+        scenario, seeder, decimals, venues, router, executors.liquidation, executors.arbitrage
     )
     fee_deposits |= fund_exchange_agents(scenario, seeder, decimals, exchanges, router)
     for population in scenario.populations:
@@ -383,7 +283,7 @@ def deploy(
             for position in positions.get(population.venue, ()):
                 if position.population == population.name and position.action != "nothing":
                     fee_deposits[address_of(position)] = deposit
-    executors = equip(
+    equipped = equip(
         setup,
         scenario,
         usd=Purse(USD, USD_DECIMALS),
@@ -433,11 +333,11 @@ def deploy(
         fee_ledger=fee_ledger,
         router=router,
         sink=sink,
-        liquidation_executor=liquidation_executor,
-        deleverage_executor=deleverage_executor,
-        arbitrage_executor=arbitrage_executor,
-        leverage_executor=executors.leverage,
-        liquidity_executor=executors.liquidity,
+        liquidation_executor=executors.liquidation,
+        deleverage_executor=executors.deleverage,
+        arbitrage_executor=executors.arbitrage,
+        leverage_executor=equipped.leverage,
+        liquidity_executor=equipped.liquidity,
         lens=lens,
         symbols={token.address: symbol for symbol, token in tokens.items()},
         holders=tuple(holders),
@@ -446,6 +346,22 @@ def deploy(
         vaults=vaults,
         vault_lens=vault_lens,
     )
+
+
+def _held(
+    scenario: Scenario,
+    positions: Mapping[str, Sequence[Position]],
+    traders: Mapping[str, Sequence[Trader]],
+) -> dict[str, list[Position]]:
+    """The positions of each lending venue and, without any, each vault, in the file's order."""
+    borrowing: dict[str, list[Position]] = {}
+    for position in lending_positions(traders):
+        borrowing.setdefault(position.venue, []).append(position)
+    return {
+        spec.name: [*positions.get(spec.name, ()), *borrowing.get(spec.name, ())]
+        for spec in scenario.venues
+        if isinstance(spec, Lending | Vault)
+    }
 
 
 def _deploy_externals(
