@@ -11,23 +11,21 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from eth.vm.forks.cancun.state import CancunState
 from eth_typing import Address
 
-from harness.accounts import DEPLOYER, account, create2_address, create_address
-from harness.contracts import Contract, artifact, decode_error
-from harness.engine import Block, Engine, Inspectable, Receipt, Transaction, open_engine
-from harness.engine.digest import DigestChain
-from harness.errors import Reverted
+from harness.accounts import account
+from harness.contracts import Contract, decode_error
+from harness.engine import Engine, Inspectable, Receipt, open_engine
 from harness.testing.engine_conformance import FAILURES
+
+from .histories import Outcome, Script, open_other, play
 
 ENGINES = ["revm", "eth-tester", "rpc"]
 SEED = 20_261_121
-START = 1_700_000_000
 BLOCKS = 80
 READ_EVERY = 5
 
@@ -40,46 +38,10 @@ LIQUIDATOR = account("liquidator").address
 USERS = [account("user", index).address for index in range(10)]
 
 
-class History:
-    """Blocks written down before any of them runs, on a chain that exists only as addresses."""
-
-    def __init__(self) -> None:
-        self.blocks: list[Block] = []
-        self.pending: list[Transaction] = []
-        self.contracts: list[Contract] = []
-        self.now = START
-        self.factory = Contract("Create2Factory", create_address(DEPLOYER.address, 0))
-        creation = artifact("Create2Factory").initcode()
-        self.pending.append(Transaction(DEPLOYER.address, b"", creation))
-
-    def deploy(self, name: str, *args: Any) -> Contract:
-        salt = len(self.contracts).to_bytes(32, "big")
-        code = artifact(name).initcode(*args)
-        self.send(DEPLOYER.address, self.factory, "deploy", salt, code)
-        self.contracts.append(Contract(name, create2_address(self.factory.address, salt, code)))
-        return self.contracts[-1]
-
-    def send(self, sender: bytes, to: Contract, function: str, *args: Any) -> None:
-        self.pending.append(Transaction(sender, to.address, to.encode(function, *args)))
-
-    def close_block(self, seconds: int = 12) -> None:
-        self.now += seconds
-        self.blocks.append(Block(len(self.blocks) + 1, self.now, tuple(self.pending)))
-        self.pending = []
-
-
-@dataclass
-class Script:
-    """The history, and reads to make now and then."""
-
-    blocks: list[Block]
-    reads: list[tuple[bytes, bytes]]
-
-
 def write_script() -> Script:
     rng = random.Random(SEED)
-    history = History()
-    send, deploy = history.send, history.deploy
+    script = Script()
+    send, deploy = script.send, script.deploy
 
     probe = deploy("EngineProbe")
     weth = deploy("Token", "Wrapped ether", "WETH", 18, ADMIN)
@@ -104,7 +66,7 @@ def write_script() -> Script:
     arbitrageur = deploy("ArbitrageExecutor")
     ledger = deploy("FeeLedger", usdc.address, ADMIN, ADMIN)
     market = deploy("PooledMarket", ADMIN, (5_000, 95 * WAD // 100, 2_000 * WAD, 1_000 * WAD))
-    history.close_block()
+    script.close_block()
 
     send(REPORTER, feeds[0], "transmit", 2_000 * USD8)
     send(REPORTER, feeds[1], "transmit", USD8)
@@ -146,7 +108,7 @@ def write_script() -> Script:
         for token in (weth, usdc):
             for spender in spenders:
                 send(user, token, "approve", spender.address, MAX)
-    history.close_block()
+    script.close_block()
 
     send(ADMIN, market, "supply", usdc.address, 2_500_000 * 10**6, ADMIN)
     send(ADMIN, market, "supply", weth.address, 400 * WAD, ADMIN)
@@ -159,7 +121,7 @@ def write_script() -> Script:
     for user in USERS[8:]:
         send(user, market, "supply", usdc.address, 100_000 * 10**6, user)
         send(user, market, "borrow", weth.address, 37 * WAD, user, user)
-    history.close_block()
+    script.close_block()
 
     price = 2_000 * USD8
 
@@ -238,9 +200,9 @@ def write_script() -> Script:
             send(REPORTER, outside, "publish", price)
         for action in rng.choices(actions, weights, k=rng.randrange(11)):
             action(rng.choice(USERS))
-        history.close_block(rng.choice([1, 12, 12, 3_600]))
+        script.close_block(rng.choice([1, 12, 12, 3_600]))
 
-    reads = [
+    script.reads = [
         (pool.address, pool.encode("getReserves")),
         (spot.address, spot.encode("latestRoundData")),
         (outside.address, outside.encode("price")),
@@ -250,35 +212,7 @@ def write_script() -> Script:
         (probe.address, probe.encode("move", ADMIN, 1)),
         *[(market.address, market.encode("healthFactor", user)) for user in USERS],
     ]
-    return Script(history.blocks, reads)
-
-
-@dataclass
-class Outcome:
-    """What an engine made of the script."""
-
-    receipts: list[list[Receipt]] = field(default_factory=list)
-    reads: list[list[tuple[bool, bytes]]] = field(default_factory=list)
-    digests: list[str] = field(default_factory=list)
-    storage: dict[tuple[bytes, int], int] = field(default_factory=dict)
-
-
-def read(engine: Engine, to: bytes, data: bytes) -> tuple[bool, bytes]:
-    try:
-        return True, engine.call(to, data)
-    except Reverted as error:
-        return False, error.data
-
-
-def play(engine: Engine, script: Script) -> Outcome:
-    outcome, digest = Outcome(), DigestChain()
-    for block in script.blocks:
-        receipts = engine.execute(block)
-        outcome.receipts.append(receipts)
-        outcome.digests.append(digest.add(block, receipts).hex())
-        if block.number % READ_EVERY == 0:
-            outcome.reads.append([read(engine, to, data) for to, data in script.reads])
-    return outcome
+    return script
 
 
 def read_storage(engine: Engine, words: set[tuple[bytes, int]]) -> dict[tuple[bytes, int], int]:
@@ -304,7 +238,7 @@ def reference(script: Script) -> Outcome:
     engine = open_engine("py-evm")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CancunState, "set_storage", record)
-        outcome = play(engine, script)
+        outcome = play(engine, script, READ_EVERY)
     outcome.storage = read_storage(engine, written)
     engine.close()
     return outcome
@@ -312,19 +246,14 @@ def reference(script: Script) -> Outcome:
 
 @pytest.fixture(scope="module", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    spec: str = request.param
-    if spec == "revm":
-        pytest.importorskip("pyrevm", reason="pyrevm has no wheel for this Python or platform")
-    if spec == "rpc":
-        spec = f"rpc:{request.getfixturevalue('anvil').url}"
-    engine = open_engine(spec)
+    engine = open_other(request.param, request)
     yield engine
     engine.close()
 
 
 @pytest.fixture(scope="module")
 def outcome(engine: Engine, script: Script, reference: Outcome) -> Outcome:
-    outcome = play(engine, script)
+    outcome = play(engine, script, READ_EVERY)
     outcome.storage = read_storage(engine, set(reference.storage))
     return outcome
 

@@ -8,55 +8,28 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from harness.accounts import DEPLOYER, account, create2_address, create_address
-from harness.contracts import Contract, artifact, decode_error
-from harness.engine import Block, Engine, Receipt, Transaction, open_engine
-from harness.engine.digest import DigestChain
-from harness.errors import Reverted
+from harness.accounts import account
+from harness.contracts import Contract, decode_error
+from harness.engine import open_engine
 
-ENGINES = ["revm", "eth-tester", "rpc"]
+from .histories import Outcome, Script, check_agreement, open_other, play
+
+# eth-tester runs py-evm: what the adapter adds is compared in test_parity
+ENGINES = ["revm", pytest.param("eth-tester", marks=pytest.mark.slow), "rpc"]
 SEED = 20_261_121
 WAD, RAY, USD8, USDC = 10**18, 10**27, 10**8, 10**6
 MAX, NO_CAP = (1 << 256) - 1, (1 << 128) - 1
-BLOCKS = 32
+BLOCKS, READ_EVERY = 20, 8
 
 ADMIN = account("admin").address
 REPORTER = account("reporter").address
 USERS = [account("user", index).address for index in range(8)]
 TIERS = [(50_000 * USDC, 600, 550, 400, 10_000), (NO_CAP, 1_000, 900, 700, 2_500)]
 PRICES = {"ETH": 2_000, "BTC": 40_000}
-
-
-@dataclass
-class Script:
-    """Blocks written down before any of them runs, and reads to make after each."""
-
-    blocks: list[Block] = field(default_factory=list)
-    pending: list[Transaction] = field(default_factory=list)
-    contracts: list[Contract] = field(default_factory=list)
-    reads: list[tuple[bytes, bytes]] = field(default_factory=list)
-    now: int = 1_700_000_000
-
-    def deploy(self, name: str, *args: Any) -> Contract:
-        factory = Contract("Create2Factory", create_address(DEPLOYER.address, 0))
-        salt = len(self.contracts).to_bytes(32, "big")
-        code = artifact(name).initcode(*args)
-        self.send(DEPLOYER.address, factory, "deploy", salt, code)
-        self.contracts.append(Contract(name, create2_address(factory.address, salt, code)))
-        return self.contracts[-1]
-
-    def send(self, sender: bytes, to: Contract, function: str, *args: Any) -> None:
-        self.pending.append(Transaction(sender, to.address, to.encode(function, *args)))
-
-    def close_block(self, seconds: int = 12) -> None:
-        self.now += seconds
-        self.blocks.append(Block(len(self.blocks) + 1, self.now, tuple(self.pending)))
-        self.pending = []
 
 
 def word(owner: bytes, isolated: int = 0) -> bytes:
@@ -77,8 +50,6 @@ def write_script() -> Script:
     rng = random.Random(SEED)
     script = Script()
     send, deploy = script.send, script.deploy
-    creation = artifact("Create2Factory").initcode()
-    script.pending.append(Transaction(DEPLOYER.address, b"", creation))
     usdc = deploy("Token", "USD Coin", "USDC", 6, ADMIN)
     weth = deploy("Token", "Wrapped ether", "WETH", 18, ADMIN)
     feeds = {name: deploy("PushFeed", REPORTER, 8, name) for name in (*PRICES, "USDC")}
@@ -195,30 +166,6 @@ def write_script() -> Script:
     return script
 
 
-@dataclass
-class Outcome:
-    """What an engine made of the script."""
-
-    receipts: list[list[Receipt]] = field(default_factory=list)
-    reads: list[tuple[bool, bytes]] = field(default_factory=list)
-    digests: list[bytes] = field(default_factory=list)
-
-
-def play(engine: Engine, script: Script) -> Outcome:
-    outcome, digest = Outcome(), DigestChain()
-    for block in script.blocks:
-        receipts = engine.execute(block)
-        outcome.receipts.append(receipts)
-        outcome.digests.append(digest.add(block, receipts))
-        if block.number > 3 and block.number % 8 == 0:
-            for to, data in script.reads:
-                try:
-                    outcome.reads.append((True, engine.call(to, data)))
-                except Reverted as error:
-                    outcome.reads.append((False, error.data))
-    return outcome
-
-
 @pytest.fixture(scope="module")
 def script() -> Script:
     return write_script()
@@ -227,7 +174,7 @@ def script() -> Script:
 @pytest.fixture(scope="module")
 def reference(script: Script) -> Outcome:
     engine = open_engine("py-evm")
-    outcome = play(engine, script)
+    outcome = play(engine, script, READ_EVERY)
     engine.close()
     return outcome
 
@@ -256,18 +203,7 @@ def test_script_is_worth_running(script: Script, reference: Outcome) -> None:
 def test_engines_agree(
     spec: str, script: Script, reference: Outcome, request: pytest.FixtureRequest
 ) -> None:
-    if spec == "revm":
-        pytest.importorskip("pyrevm", reason="pyrevm has no wheel for this Python or platform")
-    if spec == "rpc":
-        spec = f"rpc:{request.getfixturevalue('anvil').url}"
-    engine = open_engine(spec)
-    outcome = play(engine, script)
+    engine = open_other(spec, request)
+    outcome = play(engine, script, READ_EVERY)
     engine.close()
-    for ours, theirs in zip(outcome.receipts, reference.receipts, strict=True):
-        assert [r.status for r in ours] == [r.status for r in theirs]
-        assert [r.logs for r in ours] == [r.logs for r in theirs]
-        for mine, his in zip(ours, theirs, strict=True):
-            assert mine.output in (None, his.output)
-            assert mine.gas_used in (None, his.gas_used)
-    assert outcome.reads == reference.reads
-    assert outcome.digests == reference.digests
+    check_agreement(outcome, reference)
