@@ -149,6 +149,7 @@ def test_the_same_seed_gives_the_same_summary_in_another_process(cli: Cli, tmp_p
     assert other["digest"] != here["digest"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(default_engine_name() != "revm", reason="takes half an hour without revm")
 def test_black_thursday_twice_gives_the_same_summary(cli: Cli) -> None:
     first = cli("run", "black-thursday", "--seed", 7, "--json").json()

@@ -213,7 +213,7 @@ def test_a_curator_who_sees_it_coming_has_the_cash_out_before_the_loss(tmp_path)
 def test_py_evm_gives_the_same_digest(fallen, tmp_path):
     engine = open_engine("py-evm")
     try:
-        assert run(vaulted(tmp_path), SEED, engine).summary["digest"] == fallen.summary["digest"]
+        assert Stage(vaulted(tmp_path), SEED, engine).play(UNCUT).digest == fallen.run.digest
     finally:
         engine.close()
 

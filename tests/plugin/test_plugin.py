@@ -50,9 +50,10 @@ def test_options_choose_engine_and_seed(pytester):
         pytester,
         """
         def test_it(scenario_run, harness_seed, engine):
-            result = scenario_run("calm", "clock.blocks=3")
+            few = ("clock.blocks=3", "population.borrowers.count=2")
+            result = scenario_run("calm", *few)
             assert (result.engine, result.seed, engine.name) == ("py-evm", 5, "py-evm")
-            assert scenario_run("calm", "clock.blocks=3") is result
+            assert scenario_run("calm", *few) is result
         """,
         "--harness-engine=py-evm",
         "--harness-seed=5",
