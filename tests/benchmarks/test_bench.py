@@ -17,7 +17,7 @@ COLUMNS = "positions blocks txs reads bare_s run_s run/bare tx/s blocks/s outsid
 
 @pytest.fixture(scope="module")
 def printed() -> list[str]:
-    command = ["--engines", "revm", "--positions", "30", "60", "--blocks", "40", "--repeats", "1"]
+    command = ["--engines", "revm", "--positions", "30", "60", "--blocks", "20", "--repeats", "1"]
     done = subprocess.run(
         [sys.executable, str(ROOT / "scripts" / "benchmarks" / "bench.py"), *command],
         check=False,
@@ -34,7 +34,7 @@ def test_table_has_a_row_for_each_case_and_its_columns(printed: list[str]) -> No
     names = printed[head].replace("bare s", "bare_s").replace("run s", "run_s").split()
     assert names == ["engine", *COLUMNS.split()]
     rows = [line.split() for line in printed[head + 1 : head + 3]]
-    assert [row[:3] for row in rows] == [["revm", "30", "40"], ["revm", "60", "40"]]
+    assert [row[:3] for row in rows] == [["revm", "30", "20"], ["revm", "60", "20"]]
     assert all(len(row) == len(names) for row in rows)
 
 

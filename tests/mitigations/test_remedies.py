@@ -1,5 +1,7 @@
 """Built-in remedies: the rules every remedy keeps, and what each one does on chain."""
 
+from functools import cache
+
 import pytest
 
 from harness.contracts import Contract
@@ -40,6 +42,12 @@ def fall(*more, names=""):
     return remedied(scenario, names) if names else scenario
 
 
+@pytest.fixture(scope="module")
+def fallen():
+    """The run of the fall with each remedy, made once."""
+    return cache(lambda names="": run(fall(names=names), 7))
+
+
 def calls(result, action):
     return [row for row in result.run.transactions if row.action == action]
 
@@ -64,8 +72,8 @@ def test_unknown_and_failing_remedies_are_told_in_one_line(tmp_path, monkeypatch
         remedied(fall(), "outside_remedy:Broken")
 
 
-def test_price_breaker_closes_the_market_for_its_hour_and_opens_it_again():
-    result = run(fall(names="price-breaker"), 7)
+def test_price_breaker_closes_the_market_for_its_hour_and_opens_it_again(fallen):
+    result = fallen("price-breaker")
     market = Contract("PooledMarket", result.world.venues["aave"].market.address)
     sent = calls(result, "set_paused")
     decoded = [market.artifact.functions["setPaused"].decode_input(row.data) for row in sent]
@@ -80,15 +88,14 @@ def test_price_breaker_closes_the_market_for_its_hour_and_opens_it_again():
     assert set(refused) == {"MarketPaused()"}
 
 
-def test_without_the_breaker_the_same_fall_liquidates_at_once():
-    result = run(fall(), 7)
-    blocks = [row.block for row in result.run.liquidations]
+def test_without_the_breaker_the_same_fall_liquidates_at_once(fallen):
+    blocks = [row.block for row in fallen().run.liquidations]
     assert blocks
     assert min(blocks) < 60
 
 
 def test_grace_keeps_liquidators_out_while_borrowers_act():
-    scenario = fall("clock.blocks=200", names="price-breaker+grace")
+    scenario = fall("clock.blocks=150", names="price-breaker+grace")
     result = run(scenario, 7)
     opened = calls(result, "set_paused")[1].block
     after = [row.block for row in result.run.liquidations if row.block > opened]
@@ -109,8 +116,8 @@ def test_volume_breaker_waits_for_liquidations():
 @pytest.mark.parametrize(
     ("name", "change"), [("yielding-threshold", 200), ("tightening-threshold", -200)]
 )
-def test_dynamic_threshold_follows_the_fall_and_every_liquidation_obeys_it(name, change):
-    result = run(fall(names=name), 7)
+def test_dynamic_threshold_follows_the_fall_and_every_liquidation_obeys_it(name, change, fallen):
+    result = fallen(name)
     assert [row.status for row in calls(result, "set_threshold")].count("succeeded") >= 2
     in_force = {row.thresholds_bps[0] for row in result.run.liquidations}
     assert in_force <= {8300 + change * k for k in range(5)}
@@ -118,9 +125,9 @@ def test_dynamic_threshold_follows_the_fall_and_every_liquidation_obeys_it(name,
     assert result.summary["checks"]["invariants"]["LIQ-1"]
 
 
-def test_lowering_the_threshold_in_a_fall_amplifies_and_raising_it_holds_back():
+def test_lowering_the_threshold_in_a_fall_amplifies_and_raising_it_holds_back(fallen):
     repaid = {
-        name: run(fall(names=name), 7).summary["liquidations"]["repaid_usd"]
+        name: fallen(name).summary["liquidations"]["repaid_usd"]
         for name in ("", "yielding-threshold", "tightening-threshold")
     }
     assert repaid["yielding-threshold"] < repaid[""] < repaid["tightening-threshold"]

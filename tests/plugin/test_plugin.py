@@ -23,8 +23,10 @@ FALL = [
 
 
 def run_file(pytester, text, *options):
+    """A session of its own; its start takes three times as long with Hypothesis's plugin."""
     pytester.makepyfile(test_it=text)
-    return pytester.runpytest_subprocess("-p", "no:cacheprovider", *options)
+    without = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
+    return pytester.runpytest_subprocess(*without, *options)
 
 
 def test_the_marker_makes_a_test_of_each_scenario_seed_and_shock(pytester):
@@ -173,8 +175,6 @@ def test_pytest_starts_without_importing_what_runs_scenarios(pytester):
             heavy = {"numpy", "pyrevm", "hypothesis", "harness.run", "harness.contracts"}
             assert not heavy & set(sys.modules)
         """,
-        "-p",
-        "no:hypothesispytest",
     )
     done.assert_outcomes(passed=1)
 
