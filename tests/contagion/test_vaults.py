@@ -290,3 +290,42 @@ def test_a_run_finds_a_vault_with_a_planted_bug(tmp_path, monkeypatch, identifie
     monkeypatch.setattr(Setup, "deploy", planted)
     found = run(vaulted(tmp_path), SEED)
     assert found.summary["checks"]["invariants"][identifier] is False
+
+
+POOLED = """kind = "pooled-lending"
+name = "alt"
+[[venue.asset]]
+symbol = "ALT"
+ltv_bps = 8500
+liquidation_threshold_bps = 8600
+liquidation_bonus_bps = 500
+[[venue.asset]]
+symbol = "USDX"
+slope1 = 0.0
+slope2 = 0.0
+"""
+
+
+def test_a_pooled_markets_deficit_lowers_no_claim_but_there_is_no_cash_for_all(tmp_path):
+    """As in Aave: claims stay whole, and whoever redeems last waits."""
+    text = FILE.read_text()
+    isolated = text[text.index('kind = "isolated-lending"\nname = "alt"') :]
+    isolated = isolated[: isolated.index("[[venue]]")]
+    file = tmp_path / "pooled.toml"
+    runner = RUNNER.replace("loss_bps = 1\n", "liquidity_bps = 10_000\n").replace(
+        "500_000", "500_000"
+    )
+    file.write_text(text.replace(isolated, POOLED) + runner)
+    found = run(load_scenario(str(file), ["venue.prime.market[1].supplied=100_000"]), SEED)
+    assert sum(row.amount for row in found.run.bad_debts if row.venue == "alt") > 0
+    assert {block.external["vUSDX"] for block in found.run.blocks} <= {10**8 - 1, 10**8}
+    last = found.run.blocks[-1]
+    alt = last.venues["alt"].states[1]
+    assert alt.deficit > 0
+    # the runner was first; of what is left of the vault's claims the deficit cannot be paid
+    vault = last.vaults["prime"]
+    assert vault.worth[0] == alt.total_claims == alt.cash + alt.deficit - alt.reserves
+    assert vault.liquidity == alt.cash + vault.worth[1] < vault.assets
+    assert found.summary["checks"]["invariants"]["VLT-5"]
+    for asset in found.world.tokens:
+        assert sum(row.amount for row in losses(found) if row.asset == asset) == 0
