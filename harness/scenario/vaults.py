@@ -135,14 +135,39 @@ def check_vaults(scenario: Scenario) -> None:
             allowed = "a feed of an asset that is the share of a vault"
             raise ScenarioError(f"asset[{i}].feed", "share-price", allowed)
     _check_order(scenario)
+    _check_accounts(scenario)
+    if scenario.block_space.fee_asset in shares:
+        allowed = "no share of a vault: its shares are those of its depositors"
+        raise ScenarioError("block_space.fee_asset", scenario.block_space.fee_asset, allowed)
     vaults = [vault.name for vault in scenario.venues_of(Vault)]
+    curated: list[str] = []
     for i, agent in enumerate(scenario.agents):
         if isinstance(agent, VaultDepositor | Curator) and agent.vault not in vaults:
             allowed = f"a vault: {', '.join(vaults) or '(there are none)'}"
             raise ScenarioError(f"agent[{i}].vault", agent.vault, allowed)
+        if isinstance(agent, Curator):
+            if agent.vault in curated:
+                raise ScenarioError(f"agent[{i}].vault", agent.vault, "one curator of a vault")
+            curated.append(agent.vault)
         if isinstance(agent, VaultDepositor) and not (agent.loss_bps or agent.liquidity_bps):
             allowed = "above 0, or liquidity_bps above 0: when they run"
             raise ScenarioError(f"agent[{i}].loss_bps", 0, allowed)
+
+
+def _check_accounts(scenario: Scenario) -> None:
+    """Nobody has the name, and so the account, of a vault's curator or its passive depositors."""
+    taken = {
+        f"{vault.name}-{role}"
+        for vault in scenario.venues_of(Vault)
+        for role in ("curator", "depositors")
+    }
+    populations = [population.name for population in scenario.populations]
+    agents = [agent.name for agent in scenario.agents]
+    for array, names in (("population", populations), ("agent", agents)):
+        for i, name in enumerate(names):
+            if name in taken:
+                allowed = "another name: the set-up has an account of this one"
+                raise ScenarioError(f"{array}[{i}].name", name, allowed)
 
 
 def _check_vault(scenario: Scenario, vault: Vault, index: int, taken: list[str]) -> None:

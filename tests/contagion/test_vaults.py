@@ -233,6 +233,7 @@ def test_a_redemption_followed_by_a_sale_is_one_curve():
             "venue.prime.asset=ALT; asset.vUSDX.decimals=18",
             r"venue\[3\]\.market\[0\]\.venue = .alt.: a market that lends ALT",
         ),
+        ("block_space.fee_asset=vUSDX", r"block_space\.fee_asset = .vUSDX.: no share of a vault"),
         ("venue.prime.share=ETH", r"venue\[3\]\.share = .ETH.: the symbol of an asset"),
         ("venue.prime.market=[]", r"venue\[3\]\.market = 0: at least one"),
         ("venue.prime.market[0].venue=beta", r"market\[0\]\.venue = .beta.: once a lending venue"),
@@ -252,6 +253,27 @@ def test_a_redemption_followed_by_a_sale_is_one_curve():
 def test_what_cannot_be_is_refused_by_name(tmp_path, setting, message):
     with pytest.raises(ScenarioError, match=message):
         vaulted(tmp_path, *setting.split("; "))
+
+
+CURATOR = '[[agent]]\nkind = "curator"\nname = "{}"\nvault = "{}"\nloss_bps = 1\n'
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (CURATOR.format("one", "nobody"), r"agent\[2\]\.vault = .nobody.: a vault: prime"),
+        (
+            CURATOR.format("one", "prime") + CURATOR.format("two", "prime"),
+            r"agent\[3\]\.vault = .prime.: one curator of a vault",
+        ),
+        (RUNNER.replace('"runner"', '"prime-curator"'), r"agent\[2\]\.name = .prime-curator."),
+        (RUNNER.replace('"runner"', '"prime-depositors"'), r"agent\[2\]\.name = .prime-depos"),
+        (RUNNER.replace("loss_bps = 1", ""), r"agent\[2\]\.loss_bps = 0: above 0, or liquidity"),
+    ],
+)
+def test_agents_who_cannot_have_to_do_with_a_vault_are_refused_by_name(tmp_path, more, message):
+    with pytest.raises(ScenarioError, match=message):
+        vaulted(tmp_path, more=more)
 
 
 def test_a_vault_behind_the_market_that_lists_its_shares_is_refused(tmp_path):
