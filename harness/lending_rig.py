@@ -15,13 +15,13 @@ from harness.protocols.curated_vault import VaultHandle, deploy_vault
 from harness.protocols.isolated_lending import (
     IsolatedLendingVenue,
     deploy_isolated_lending,
-    open_isolated_positions,
 )
+from harness.protocols.opening import open_positions
 from harness.protocols.pooled_lending import PooledLendingVenue
 from harness.protocols.pooled_setup import (
     deploy_pooled_lending,
     feed_terms,
-    open_pooled_positions,
+    put_in_force,
 )
 from harness.scenario import IsolatedLending, Liquidator, PooledLending, Scenario, Vault
 from harness.setup import Setup
@@ -160,12 +160,9 @@ class LendingRig:
 
     def _open(self, venue: PooledLendingVenue) -> None:
         mint, approve = self._seeder.mint, self._seeder.approve
-        if isinstance(venue, IsolatedLendingVenue):
-            open_isolated_positions(self._setup, venue, mint=mint, approve=approve, seeder=SEEDER)
-        else:
-            open_pooled_positions(
-                self._setup, venue, mint=mint, approve=approve, seeder=SEEDER, admin=ADMIN
-            )
+        open_positions(self._setup, venue, mint=mint, approve=approve, seeder=SEEDER)
+        if not isinstance(venue, IsolatedLendingVenue):
+            put_in_force(self._setup, venue, mint=mint, approve=approve, seeder=SEEDER, admin=ADMIN)
 
 
 __all__ = ["LendingRig", "TradeExecutors", "deploy_executors"]

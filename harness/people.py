@@ -21,3 +21,5 @@ SEEDER = account("seeder").address
 POOL_PROVIDER = account("pool-provider").address
 KEEPER = account("keeper").address
 GUARANTOR = account("guarantor").address
+#: Where borrowers send what they borrowed: it leaves the scenario.
+OUTSIDE = account("outside").address

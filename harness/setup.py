@@ -55,9 +55,11 @@ class Setup:
 
     def send(self, sender: bytes, contract: Contract, function: str, *args: Any) -> None:
         """Adds a call to a contract."""
-        self.transactions.append(
-            Transaction(sender, contract.address, contract.encode(function, *args))
-        )
+        self.call(sender, contract, contract.encode(function, *args))
+
+    def call(self, sender: bytes, contract: Contract, data: bytes) -> None:
+        """Adds a call to a contract that is encoded already."""
+        self.transactions.append(Transaction(sender, contract.address, data))
 
     def wait(self, seconds: int) -> None:
         """What follows is in another block, so many seconds (at least 1) after what went before."""

@@ -36,6 +36,7 @@ from harness.people import (
     GUARANTOR,
     KEEPER,
     MINTER,
+    OUTSIDE,
     POOL_PROVIDER,
     PUBLISHER,
     SEEDER,
@@ -48,9 +49,6 @@ from harness.protocols.curated_vault import VaultHandle, deposits_of
 from harness.protocols.perp_exchange import PerpVenue
 from harness.protocols.perp_setup import deploy_perp_exchange
 from harness.protocols.pooled_lending import PooledLendingVenue, address_of
-from harness.protocols.pooled_setup import (
-    OUTSIDE,
-)
 from harness.scenario import (
     PRICE_UNIT,
     RAY,

@@ -155,7 +155,6 @@ class TraderAgent:
         if amount <= 0:
             return None
         self._borrowed[trader.owner] = used + amount
-        market = self._world.venues[trader.lender].market
-        token = self._world.tokens[state.venue.settlement].address
-        data = market.encode("borrow", token, amount, trader.owner, trader.owner)
-        return self._order(view, trader, "raise_loan", number, market.address, data)
+        lender, owner = self._world.venues[trader.lender], trader.owner
+        data = lender.borrow_call(state.venue.settlement, amount, owner, owner)
+        return self._order(view, trader, "raise_loan", number, lender.market.address, data)

@@ -19,9 +19,7 @@ from harness.protocols.pooled_lending import (
     AssetState,
     PooledLendingVenue,
     Quote,
-    address_of,
 )
-from harness.protocols.pooled_setup import OUTSIDE
 from harness.scenario import IsolatedLending, base_units, rate_ray
 from harness.setup import Setup
 
@@ -58,6 +56,10 @@ class IsolatedLendingVenue(PooledLendingVenue):
     def withdraw_call(self, symbol: str, amount: int, owner: bytes) -> bytes:  # noqa: ARG002
         """See `PooledLendingVenue.withdraw_call`; the collateral only."""
         return self.market.encode("withdrawCollateral", amount, owner, owner)
+
+    def borrow_call(self, symbol: str, amount: int, owner: bytes, to: bytes) -> bytes:  # noqa: ARG002
+        """See `PooledLendingVenue.borrow_call`."""
+        return self.market.encode("borrow", amount, 0, owner, to)
 
     def repay_call(self, symbol: str, amount: int, owner: bytes) -> bytes:  # noqa: ARG002
         """See `PooledLendingVenue.repay_call`."""
@@ -150,7 +152,7 @@ def deploy_isolated_lending(
     approve: Callable[[str, bytes, Contract], None],
     seeder: bytes,
 ) -> IsolatedLendingVenue:
-    """Deploys a market, its lens and its supplier; `open_isolated_positions` completes it.
+    """Deploys a market, its lens and its supplier; its positions are opened apart.
 
     Args:
         setup: takes the transactions.
@@ -210,35 +212,9 @@ def deploy_isolated_lending(
     )
 
 
-def open_isolated_positions(
-    setup: Setup,
-    venue: IsolatedLendingVenue,
-    *,
-    mint: Callable[[str, bytes, int], None],
-    approve: Callable[[str, bytes, Contract], None],
-    seeder: bytes,
-) -> None:
-    """Opens an isolated market's positions."""
-    market = venue.market
-    for position in venue.positions:
-        owner = address_of(position)
-        for _, amount in position.supplied:
-            setup.send(seeder, market, "supplyCollateral", amount, owner)
-        for _, amount in position.borrowed:
-            setup.send(owner, market, "borrow", amount, 0, owner, OUTSIDE)
-        for symbol, amount in position.cash:
-            mint(symbol, owner, amount)
-            approve(symbol, owner, market)
-        if position.action == "deleverage":
-            setup.send(owner, market, "setOperator", venue.deleverager.address, True)
-        if position.action == "move":
-            approve(venue.assets[COLLATERAL], owner, market)
-
-
 __all__ = [
     "COLLATERAL",
     "DEBT",
     "IsolatedLendingVenue",
     "deploy_isolated_lending",
-    "open_isolated_positions",
 ]

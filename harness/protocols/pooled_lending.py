@@ -281,6 +281,10 @@ class PooledLendingVenue:
         """Call data for the market by which an account takes out collateral or claims."""
         return self.market.encode("withdraw", self._tokens[symbol].address, amount, owner, owner)
 
+    def borrow_call(self, symbol: str, amount: int, owner: bytes, to: bytes) -> bytes:
+        """Call data for the market by which an account borrows, to be paid to ``to``."""
+        return self.market.encode("borrow", self._tokens[symbol].address, amount, owner, to)
+
     def repay_call(self, symbol: str, amount: int, owner: bytes) -> bytes:
         """Call data for the market that repays an account's debt."""
         return self.market.encode("repay", self._tokens[symbol].address, amount, owner)

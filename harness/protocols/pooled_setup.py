@@ -27,9 +27,6 @@ from harness.scenario import (
 from harness.scenario.sources import by_name, feed_sources
 from harness.setup import Setup
 
-#: Where borrowers send what they borrowed: it leaves the scenario.
-OUTSIDE = account("outside").address
-
 
 def depositors(scenario: Scenario, venue: str) -> tuple[bytes, ...]:
     """Those who stand ready in a market's stability pool."""
@@ -70,7 +67,7 @@ def deploy_pooled_lending(
     seeder: bytes,
     admin: bytes,
 ) -> PooledLendingVenue:
-    """Deploys a market, its lens and its suppliers; `open_pooled_positions` completes it.
+    """Deploys a market, its lens and its suppliers; `put_in_force` completes it.
 
     Positions may start anywhere up to the liquidation threshold, as prices leave them, although
     a borrower may go no further than the LTV: the LTV is the threshold until they are open.
@@ -139,7 +136,7 @@ def deploy_pooled_lending(
     )
 
 
-def open_pooled_positions(
+def put_in_force(
     setup: Setup,
     venue: PooledLendingVenue,
     *,
@@ -148,23 +145,8 @@ def open_pooled_positions(
     seeder: bytes,
     admin: bytes,
 ) -> None:
-    """Opens a pooled market's positions, and puts its terms and its module in force."""
+    """Puts a pooled market's terms and its module in force, once its positions are open."""
     market, spec, module = venue.market, venue.spec, venue.module
-    for position in venue.positions:
-        owner = address_of(position)
-        for symbol, amount in position.supplied:
-            setup.send(seeder, market, "supply", venue.token(symbol).address, amount, owner)
-        for symbol, amount in position.borrowed:
-            token = venue.token(symbol).address
-            setup.send(owner, market, "borrow", token, amount, owner, OUTSIDE)
-        for symbol, amount in position.cash:
-            mint(symbol, owner, amount)
-            approve(symbol, owner, market)
-        if position.action == "deleverage":
-            setup.send(owner, market, "setOperator", venue.deleverager.address, True)
-        if position.action == "move":
-            for symbol, _ in position.supplied:
-                approve(symbol, owner, market)
     for listing in spec.assets:
         if listing.ltv_bps != listing.liquidation_threshold_bps:
             setup.send(admin, market, "setAssetConfig", venue.listed(listing.symbol))
