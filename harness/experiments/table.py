@@ -20,10 +20,11 @@ LABELS = {
     "contagion_usd": "contagion between venues, $",
     "winners_loss_usd": "winners' loss to deleveraging, $",
     "largest_haircut": "largest haircut of a winner",
+    "vault_loss_usd": "vaults' loss in their markets, $",
 }
 
-#: Figures left out where nothing has them: no exchange was deleveraged.
-IF_ANY = ("winners_loss_usd", "largest_haircut")
+#: Figures left out where nothing has them: no exchange was deleveraged, no vault lost anything.
+IF_ANY = ("winners_loss_usd", "largest_haircut", "vault_loss_usd")
 
 
 def number(value: float, figure: str, *, sign: bool = False) -> str:

@@ -38,6 +38,7 @@ class Outcome:
         where it was not measured
     winners_loss_usd: what deleveraging took from accounts that had won
     largest_haircut: the largest share of its profit that it took from one; None without any
+    vault_loss_usd: what curated vaults lost in their markets, as they note it themselves
     """
 
     insolvency_usd: float
@@ -53,6 +54,7 @@ class Outcome:
     contagion_usd: float | None = None
     winners_loss_usd: float = 0.0
     largest_haircut: float | None = None
+    vault_loss_usd: float = 0.0
 
     def figures(self) -> dict[str, float | int | None]:
         """The figures by name."""
@@ -80,8 +82,13 @@ def outcome(result: RunResult) -> Outcome:
         capital_efficiency=owed / allowed if allowed else None,
         time_to_recover=time_to_recover(result),
         contagion_usd=None if result.contagion is None else usd(result.contagion.spread()),
+        vault_loss_usd=_vault_loss(summary["vaults"]),
         **_winners(summary["waterfall"]),
     )
+
+
+def _vault_loss(vaults: Mapping[str, Any] | None) -> float:
+    return sum((sum(vault["lost_usd"].values()) for vault in (vaults or {}).values()), 0.0)
 
 
 def _winners(waterfall: Mapping[str, Any]) -> dict[str, Any]:

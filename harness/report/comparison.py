@@ -85,6 +85,9 @@ _SHOWN: Mapping[str, _Figure] = {
     "largest_haircut": _Figure(
         "Largest haircut", "share of its profit that a winner lost to deleveraging, at most", _LOWER
     ),
+    "vault_loss_usd": _Figure(
+        "Vaults' loss", "what curated vaults lost in the markets they lend to", _LOWER
+    ),
 }
 
 _BETTER, _WORSE, _OTHER, _UNSURE = "wave-2", "wave-1", "wave-0", "wave-4"
@@ -100,7 +103,7 @@ class Compared(NamedTuple):
     @property
     def figures(self) -> list[str]:
         """What was measured: contagion only where it was asked for, and what deleveraging took
-        only where there was any."""
+        or vaults lost only where there was any."""
         left_out = set() if self.content.get("contagion") is not None else {"contagion_usd"}
         for figure in IF_ANY:
             levels = [cells[figure] for cells in self.levels.values()]

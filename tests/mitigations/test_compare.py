@@ -79,7 +79,8 @@ def test_one_seed_has_no_interval():
 def test_the_table_fits_eighty_columns_and_names_every_figure(comparison):
     lines = comparison_table(comparison).splitlines()
     assert max(map(len, lines)) <= 80
-    absent = {"contagion_usd", "winners_loss_usd", "largest_haircut"}  # no links, no exchanges
+    # no links, no exchanges, no vaults
+    absent = {"contagion_usd", "winners_loss_usd", "largest_haircut", "vault_loss_usd"}
     named = sum(line.startswith("  price-breaker") for line in lines)
     assert named == len(set(FIGURES) - absent)
 
