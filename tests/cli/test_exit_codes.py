@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import CRASH, Cli, command, environment, one_line, process
+from .conftest import CRASH, Cli, command, environment, one_line
 
 NO_SHOCK = "asset.ETH.price.shock=[]"
 
@@ -100,22 +100,24 @@ def start(folder: Path) -> subprocess.Popen[str]:
     return process
 
 
-def test_ctrl_c_ends_with_130_and_a_manifest_that_says_interrupted(tmp_path: Path) -> None:
+def test_ctrl_c_ends_with_130_and_a_manifest_that_says_interrupted(
+    cli: Cli, tmp_path: Path
+) -> None:
     run = start(tmp_path)
     run.send_signal(signal.SIGINT)
     out, err = run.communicate(timeout=60)
     assert (run.returncode, out, err) == (130, "", "harness: interrupted\n")
     assert status(tmp_path / "out") == "interrupted"
-    refused = one_line(process("verify", "out", cwd=tmp_path), 2)
+    refused = one_line(cli("verify", "out"), 2)
     assert "out (interrupted)" in refused
 
 
-def test_kill_9_leaves_a_manifest_that_says_running(tmp_path: Path) -> None:
+def test_kill_9_leaves_a_manifest_that_says_running(cli: Cli, tmp_path: Path) -> None:
     run = start(tmp_path)
     run.kill()
     run.communicate(timeout=60)
     assert status(tmp_path / "out") == "running"
-    assert "out (running)" in one_line(process("verify", "out", cwd=tmp_path), 2)
+    assert "out (running)" in one_line(cli("verify", "out"), 2)
 
 
 def test_a_reader_that_goes_away_is_no_failure(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from harness.run import run
 from harness.scenario import dump_scenario, load_scenario
 
 SMALL = (
-    "clock.blocks=40",
-    "asset.ETH.price={process='constant', shock=[{at_s=600, factor=0.7, ramp_s=600}]}",
+    "clock.blocks=25",
+    "asset.ETH.price={process='constant', shock=[{at_s=300, factor=0.7, ramp_s=300}]}",
     "population.borrowers.health={excess_median=0.2, excess_sigma=0.6, min=1.05, max=3}",
     "population.borrowers.count=20",
     "population.borrowers.size.sampling=random",
