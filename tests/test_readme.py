@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 REWRITE = "If the new output is right: python tests/test_readme.py"
+MANY_RUNS = re.compile(r"^\$ harness (?:audit|compare|sweep|.* --contagion)", re.MULTILINE)
+"""Commands of dozens of runs. Their blocks need nothing from the others."""
 NAMED = re.compile(r"`([\w.-]+\.(?:toml|csv|py))`")
 
 
@@ -93,17 +95,28 @@ def normalised(output: str) -> str:
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="the commands are for bash")
 @pytest.mark.skipif(default_engine_name() != "revm", reason="takes an hour without revm")
-def test_every_command_prints_what_the_readme_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("many_runs", "least"),
+    [
+        pytest.param(False, 20, id="single"),
+        pytest.param(True, 5, id="many", marks=pytest.mark.slow),
+    ],
+)
+def test_every_command_prints_what_the_readme_says(
+    many_runs: bool, least: int, tmp_path: Path
+) -> None:
     write_files(tmp_path)
     variables = environment(tmp_path)
     count = 0
     for block in blocks("console"):
+        if many_runs != bool(MANY_RUNS.search(block[2])):
+            continue
         for command in commands(block[2]):
             printed = perform(command, tmp_path, variables)
             said = normalised(command.output)
             assert normalised(printed) == said, f"{command.line}\n{REWRITE}"
             count += 1
-    assert count >= 10
+    assert count >= least
 
 
 def test_the_set_up_commands_end_with_the_first_example_and_the_tests() -> None:
