@@ -11,11 +11,12 @@ from harness.scenario._decode import Key, Range
 from harness.scenario.agents import Agent
 from harness.scenario.blocks import Bid, Outages
 from harness.scenario.feeds import DerivedFeed, Feed, SharePriceFeed
+from harness.scenario.liquidation import AbsorbAndSell, StabilityDeposits
 from harness.scenario.model import Scenario
 from harness.scenario.populations import Borrowers, Positions
 from harness.scenario.prices import SharePrice
-from harness.scenario.units import Amount, Blocks, Bps, Name, Symbol
-from harness.scenario.venues import Lending, Pool, Venue
+from harness.scenario.units import Amount, Blocks, Bps, Name, Symbol, base_units
+from harness.scenario.venues import Lending, Pool, PooledLending, Venue
 
 _BID, _NO_OUTAGES = Bid(), Outages()
 
@@ -185,8 +186,12 @@ def _check_vault(scenario: Scenario, vault: Vault, index: int, taken: list[str])
     if share.decimals != assets[vault.asset].decimals:
         allowed = f"an asset of {assets[vault.asset].decimals} decimals, as {vault.asset} has"
         raise ScenarioError(f"{path}.share", vault.share, allowed)
-    if not vault.markets or not vault.deposits:
-        raise ScenarioError(f"{path}.market", len(vault.markets), "at least one, and deposits")
+    if not vault.markets:
+        raise ScenarioError(f"{path}.market", 0, "at least one market")
+    parts = [vault.idle, *(market.supplied for market in vault.markets)]
+    if not any(base_units(part, share.decimals) for part in parts):
+        held = f"deposits of {vault.deposits:g}"
+        raise ScenarioError(f"{path}.market", held, "some, supplied to a market or idle")
     before = {venue.name: venue for venue in scenario.venues[:index]}
     seen: list[str] = []
     for j, each in enumerate(vault.markets):
@@ -248,6 +253,11 @@ def _check_share(scenario: Scenario, index: int, shares: list[str]) -> None:
     for i, venue in enumerate(scenario.venues):
         if isinstance(venue, Pool) and asset.symbol in (venue.base, venue.quote):
             raise ScenarioError(f"venue[{i}].base", asset.symbol, "no share: shares are redeemed")
+        if isinstance(venue, PooledLending):
+            field = {AbsorbAndSell: "base", StabilityDeposits: "debt"}.get(type(venue.liquidation))
+            if field and getattr(venue.liquidation, field) == asset.symbol:
+                where = f"venue[{i}].liquidation.{field}"
+                raise ScenarioError(where, asset.symbol, "no share of a vault: nobody can owe it")
     for i, population in enumerate(scenario.populations):
         if isinstance(population, Borrowers) and population.debt == asset.symbol:
             raise ScenarioError(f"population[{i}].debt", asset.symbol, "no share of a vault")

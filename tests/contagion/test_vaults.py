@@ -233,7 +233,15 @@ def test_a_redemption_followed_by_a_sale_is_one_curve():
             "venue.prime.asset=ALT; asset.vUSDX.decimals=18",
             r"venue\[3\]\.market\[0\]\.venue = .alt.: a market that lends ALT",
         ),
+        (
+            "venue.prime.market=[{venue='eth', supplied=0.0000001}]",
+            r"venue\[3\]\.market = .deposits of 1e-07.: some, supplied to a market or idle",
+        ),
         ("block_space.fee_asset=vUSDX", r"block_space\.fee_asset = .vUSDX.: no share of a vault"),
+        (
+            "venue.beta.liquidation={kind='stability-pool', collateral='ETH', debt='vUSDX'}",
+            r"venue\[4\]\.liquidation\.debt = .vUSDX.: no share of a vault: nobody can owe it",
+        ),
         ("venue.prime.share=ETH", r"venue\[3\]\.share = .ETH.: the symbol of an asset"),
         ("venue.prime.market=[]", r"venue\[3\]\.market = 0: at least one"),
         ("venue.prime.market[0].venue=beta", r"market\[0\]\.venue = .beta.: once a lending venue"),
@@ -255,6 +263,19 @@ def test_what_cannot_be_is_refused_by_name(tmp_path, setting, message):
         vaulted(tmp_path, *setting.split("; "))
 
 
+PERP = """[[venue]]
+kind = "perp-exchange"
+name = "perp"
+settlement = "{}"
+vault = 100
+[[venue.market]]
+symbol = "{}"
+skew_scale = 1_000
+[[venue.market.tier]]
+initial_bps = 1000
+call_bps = 700
+maintenance_bps = 500
+"""
 CURATOR = '[[agent]]\nkind = "curator"\nname = "{}"\nvault = "{}"\nloss_bps = 1\n'
 
 
@@ -268,6 +289,8 @@ CURATOR = '[[agent]]\nkind = "curator"\nname = "{}"\nvault = "{}"\nloss_bps = 1\
         ),
         (RUNNER.replace('"runner"', '"prime-curator"'), r"agent\[2\]\.name = .prime-curator."),
         (RUNNER.replace('"runner"', '"prime-depositors"'), r"agent\[2\]\.name = .prime-depos"),
+        (PERP.format("vUSDX", "ALT"), r"venue\[5\]\.settlement = .vUSDX.: no share of a vault"),
+        (PERP.format("USDX", "vUSDX"), r"venue\[5\]\.market\[0\]\.symbol = .vUSDX.: no share"),
         (RUNNER.replace("loss_bps = 1", ""), r"agent\[2\]\.loss_bps = 0: above 0, or liquidity"),
     ],
 )
