@@ -30,7 +30,8 @@ def _links(scenario: Scenario, world: World) -> Iterator[tuple[str, Channel]]:
     traded = {name: set(venue.assets) for name, venue in world.venues.items()}
     traded |= {name: set(exchange.symbols()) for name, exchange in world.exchanges.items()}
     for name, assets in traded.items():
-        if any(pair <= assets for pair in pairs):
+        # shares are redeemed, and what that brings may be sold in a pool of their asset
+        if any(pair <= assets for pair in pairs) or not assets.isdisjoint(world.vault_of):
             yield name, "price"
         if world.relays.get(name):
             yield name, "oracle"

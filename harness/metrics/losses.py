@@ -28,7 +28,6 @@ from harness.scenario import (
     PRICE_UNIT,
     WAD,
     Arbitrageur,
-    Curator,
     Lender,
     Liquidator,
     LiquidityProvider,
@@ -145,14 +144,15 @@ def _roles(result: Played) -> dict[bytes, Role]:
             role = (spec.pool, "arbitrageurs")
         elif isinstance(spec, LiquidityProvider):
             role = (spec.pool, "pool liquidity")
-        elif isinstance(spec, VaultDepositor | Curator):
-            role = (spec.vault, "depositors" if isinstance(spec, VaultDepositor) else "curator")
+        elif isinstance(spec, VaultDepositor):
+            role = (spec.vault, "depositors")
         elif getattr(spec, "venue", "") in world.exchanges:
             role = (getattr(spec, "venue", ""), spec.name)
         for index in range(spec.count):
             roles.setdefault(account(spec.name, index).address, role)
     for vault in world.vaults.values():
         roles[vault.passive] = (vault.spec.name, "depositors")
+        roles[vault.curator] = (vault.spec.name, "curator")
     return roles | _lenders(result)
 
 

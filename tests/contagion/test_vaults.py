@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.cuts import UNCUT, Cuts, Link
+from harness.cuts import CHANNELS, UNCUT, Cuts, Link
 from harness.engine import default_engine, open_engine
 from harness.errors import ScenarioError
 from harness.experiments.contagion import contagion
+from harness.links import links_of
 from harness.metrics.losses import SHAREHOLDERS, loss_by_role, losses
 from harness.metrics.tree import cascade_edges
 from harness.run import Stage, run
@@ -104,6 +105,22 @@ def test_a_link_that_carries_nothing_is_cut_without_a_trace(tmp_path, link):
         assert stage.play(UNCUT).digest == stage.play(Cuts(frozenset({link}))).digest
     finally:
         engine.close()
+
+
+def test_every_link_that_is_not_there_is_cut_without_a_trace(fallen):
+    """While shares are redeemed, and the market that has them sells nothing in a pool."""
+    linked, engine = set(links_of(fallen.scenario, fallen.world)), default_engine()
+    absent = {Link(venue, ch) for venue in fallen.world.venues for ch in CHANNELS} - linked
+    try:
+        stage = Stage(fallen.scenario, SEED, engine)
+        for channel in CHANNELS:
+            links = frozenset(link for link in absent if link.channel == channel)
+            cut = stage.play(Cuts(links, rounds=fallen.twin.rounds))
+            assert cut.digest == fallen.run.digest, channel
+    finally:
+        engine.close()
+    assert Link("beta", "price") in linked
+    assert len(absent) > len(CHANNELS)
 
 
 def test_the_ledger_says_what_shareholders_lost_and_adds_up(fallen):
