@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+# they assert for several modules of tests
+pytest.register_assert_rewrite("tests.conformance.histories", "tests.contracts.mutants")
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

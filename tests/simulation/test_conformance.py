@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import random
+from functools import partial
 
 import numpy as np
 import pytest
@@ -99,58 +100,6 @@ def lively(small):
     )
 
 
-class Lively(AgentConformance):
-    __test__ = False
-
-    @pytest.fixture
-    def scenario(self, lively):
-        return lively
-
-
-class TestLiquidator(Lively):
-    __test__ = True
-
-    @pytest.fixture
-    def make_agent(self, scenario):
-        (spec,) = scenario.agents_of(Liquidator)
-        return lambda context: liquidators(spec, 0, context)[0]
-
-
-class TestArbitrageur(Lively):
-    __test__ = True
-
-    @pytest.fixture
-    def make_agent(self, scenario):
-        (spec,) = scenario.agents_of(Arbitrageur)
-        return lambda context: ArbitrageurAgent(spec, 0, context)
-
-
-class TestBorrowers(Lively):
-    __test__ = True
-
-    @pytest.fixture
-    def make_agent(self):
-        return lambda context: BorrowerAgent("market", context)
-
-
-class TestGuardian(Lively):
-    __test__ = True
-
-    @pytest.fixture
-    def make_agent(self, scenario):
-        (spec,) = scenario.agents_of(Guardian)
-        return lambda context: GuardianAgent(spec, context)
-
-
-class TestGovernor(Lively):
-    __test__ = True
-
-    @pytest.fixture
-    def make_agent(self, scenario):
-        (spec,) = scenario.agents_of(Governor)
-        return lambda context: GovernorAgent(spec, context)
-
-
 @pytest.fixture(scope="module")
 def leaving(small):
     """A fall in which suppliers run, liquidity leaves and a stale price is taken, in blocks that do
@@ -177,39 +126,33 @@ def leaving(small):
     )
 
 
-class Leaving(AgentConformance):
-    __test__ = False
+def only(scenario, kind):
+    (spec,) = scenario.agents_of(kind)
+    return spec
+
+
+#: the scenario in which each has something to do, and how it is built
+BUILT_IN = {
+    "liquidator": ("lively", lambda s, c: liquidators(only(s, Liquidator), 0, c)[0]),
+    "arbitrageur": ("lively", lambda s, c: ArbitrageurAgent(only(s, Arbitrageur), 0, c)),
+    "borrowers": ("lively", lambda _, c: BorrowerAgent("market", c)),
+    "guardian": ("lively", lambda s, c: GuardianAgent(only(s, Guardian), c)),
+    "governor": ("lively", lambda s, c: GovernorAgent(only(s, Governor), c)),
+    "supplier": ("leaving", lambda s, c: SupplierAgent(only(s, Supplier), 1, c)),
+    "provider": ("leaving", lambda s, c: LiquidityProviderAgent(only(s, LiquidityProvider), 2, c)),
+    "taker": ("leaving", lambda s, c: StalePriceBorrowerAgent(only(s, StalePriceBorrower), 0, c)),
+}
+
+
+@pytest.mark.parametrize("built_in", BUILT_IN)
+class TestBuiltIn(AgentConformance):
+    @pytest.fixture
+    def scenario(self, built_in, request):
+        return request.getfixturevalue(BUILT_IN[built_in][0])
 
     @pytest.fixture
-    def scenario(self, leaving):
-        return leaving
-
-
-class TestSupplier(Leaving):
-    __test__ = True
-
-    @pytest.fixture
-    def make_agent(self, scenario):
-        (spec,) = scenario.agents_of(Supplier)
-        return lambda context: SupplierAgent(spec, 1, context)
-
-
-class TestLiquidityProvider(Leaving):
-    __test__ = True
-
-    @pytest.fixture
-    def make_agent(self, scenario):
-        (spec,) = scenario.agents_of(LiquidityProvider)
-        return lambda context: LiquidityProviderAgent(spec, 2, context)
-
-
-class TestStalePriceBorrower(Leaving):
-    __test__ = True
-
-    @pytest.fixture
-    def make_agent(self, scenario):
-        (spec,) = scenario.agents_of(StalePriceBorrower)
-        return lambda context: StalePriceBorrowerAgent(spec, 0, context)
+    def make_agent(self, built_in, scenario):
+        return partial(BUILT_IN[built_in][1], scenario)
 
 
 # --- what the kits must refuse -----------------------------------------------------------------
@@ -258,8 +201,10 @@ class BidsInFloats(Wrong):
         return dataclasses.replace(order, bid=float(order.bid))
 
 
-class TestOutside(Lively):
-    __test__ = True
+class TestOutside(AgentConformance):
+    @pytest.fixture
+    def scenario(self, lively):
+        return lively
 
     @pytest.fixture
     def make_agent(self):

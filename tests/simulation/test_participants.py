@@ -55,56 +55,25 @@ def taking_part(small, name):
     )
 
 
-class Part(AgentConformance):
-    __test__ = False
-    design = ""
-    kind: type = Trigger
+@pytest.mark.parametrize(
+    ("design", "kind"),
+    [
+        ("dutch", Trigger),
+        ("dutch", Buyer),
+        ("english", Trigger),
+        ("english", Buyer),
+        ("absorption", Trigger),
+        ("absorption", Buyer),
+        ("pool", Trigger),
+        ("pool", Depositor),
+    ],
+)
+class TestParticipant(AgentConformance):
+    @pytest.fixture
+    def scenario(self, small, design):
+        return taking_part(small, design)
 
     @pytest.fixture
-    def scenario(self, small):
-        return taking_part(small, self.design)
-
-    @pytest.fixture
-    def make_agent(self, scenario):
-        (spec,) = scenario.agents_of(self.kind)
+    def make_agent(self, scenario, kind):
+        (spec,) = scenario.agents_of(kind)
         return lambda context: participant(dataclasses.replace(spec), 0, context)
-
-
-class TestDutchTrigger(Part):
-    __test__ = True
-    design = "dutch"
-
-
-class TestDutchBuyer(Part):
-    __test__ = True
-    design, kind = "dutch", Buyer
-
-
-class TestEnglishTrigger(Part):
-    __test__ = True
-    design = "english"
-
-
-class TestEnglishBidder(Part):
-    __test__ = True
-    design, kind = "english", Buyer
-
-
-class TestAbsorber(Part):
-    __test__ = True
-    design = "absorption"
-
-
-class TestStoreBuyer(Part):
-    __test__ = True
-    design, kind = "absorption", Buyer
-
-
-class TestPoolTrigger(Part):
-    __test__ = True
-    design = "pool"
-
-
-class TestDepositor(Part):
-    __test__ = True
-    design, kind = "pool", Depositor

@@ -12,6 +12,7 @@ from harness.accounts import account
 from harness.contracts import Contract
 from harness.engine import Block, Receipt, Transaction
 from harness.testing.clearing_invariants import STEPS
+from tests.contracts.perp_terms import RISK, halves, without_frictions
 
 WAD = 10**18
 PRICE = 10**8
@@ -36,12 +37,6 @@ POLICIES: dict[str, tuple[Any, ...]] = {
 }
 
 
-def halves(word: int) -> tuple[int, int]:
-    """The signed halves of a word."""
-    high, low = word >> 128, word & NO_CAP
-    return high - (1 << 128) if high >> 127 else high, low - (1 << 128) if low >> 127 else low
-
-
 class Payment(NamedTuple):
     """One payment of a round, from its event."""
 
@@ -63,16 +58,7 @@ class Venue:
         )
         self.vault = chain.deploy("LiquidityVault", self.exchange.address)
         self.markets: list[str] = []
-        self.risk = {
-            "withdraw_floor": 0,
-            "withdraw_profit": True,
-            "backstop": 0,
-            "fee_vault": 6_000,
-            "fee_insurance": 3_000,
-            "keeper_fee": 0,
-            "vault_floor": 0,
-            "vault_lock": 0,
-        } | risk
+        self.risk = RISK | risk
         self.admin("setVault", self.vault.address)
         self.admin("setRiskConfig", tuple(self.risk.values()))
         self.admin("setWaterfall", rig.house.address)
@@ -90,33 +76,7 @@ class Venue:
     def market(self, symbol: str, **config: Any) -> None:
         """List a market at the rig's feed of that symbol: no frictions unless given."""
         self.markets.append(symbol)
-        fields = {
-            "feed": self.rig.feeds[symbol].address,
-            "max_age": 0,
-            "min_answer": 0,
-            "max_answer": (1 << 127) - 1,
-            "skew_scale": 10**38,
-            "long_cap": NO_CAP,
-            "short_cap": NO_CAP,
-            "maker_fee": 0,
-            "taker_fee": 0,
-            "premium_bound": 0,
-            "premium_decay": 10**27,
-            "funding_slope": 0,
-            "interest": 0,
-            "funding_cap": WAD,
-            "liquidation_fee": 0,
-            "liquidator_share": 5_000,
-            "cooldown": 30,
-            "partial_steps": 0,
-            "step_window": 3_600,
-            "band": 0,
-            "band_decay": 10**27,
-            "volatility_target": 0,
-            "volatility_decay": 10**27,
-            "open_interest_slope": 0,
-            "scale_cap": 3 * BPS,
-        } | config
+        fields = without_frictions(self.rig.feeds[symbol].address) | config
         self.admin("listMarket", tuple(fields.values()), TIERS)
 
     def configure(self, policy: Contract, winners: Contract | None = None) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness.accounts import account
-from harness.errors import InvariantViolation, Reverted
+from harness.errors import Reverted
 from harness.testing.invariants import enforce
 from harness.testing.isolated_invariants import (
     ISOLATED_INVARIANTS,
@@ -23,6 +23,7 @@ from harness.testing.isolated_invariants import (
     wrong_seizure,
     wrong_supply_share_price,
 )
+from tests.contracts.mutants import check_caught, planted
 
 WAD = 10**18
 RAY = 10**27
@@ -171,20 +172,11 @@ def test_each_planted_bug_is_caught_by_its_invariant(
     make_isolated: Any, rng: random.Random, identifier: str, kind: str
 ) -> None:
     run = Run(make_isolated, rng, kind)
-    problems: dict[str, str] = {}
-    for _ in range(ACTIONS):
-        problems = run.step()
-        if problems:
-            break
-    print(identifier, problems)
-    assert list(problems) == [identifier]
-    with pytest.raises(InvariantViolation, match=identifier):
-        enforce(identifier, problems[identifier])
+    check_caught(identifier, run.step, ACTIONS)
 
 
 def test_every_invariant_has_a_planted_bug() -> None:
-    (mark,) = test_each_planted_bug_is_caught_by_its_invariant.pytestmark
-    assert sorted(row[0] for row in mark.args[1]) == sorted(ISOLATED_INVARIANTS)
+    assert planted(test_each_planted_bug_is_caught_by_its_invariant) == sorted(ISOLATED_INVARIANTS)
 
 
 def test_what_the_market_does_not_do_is_found_too() -> None:

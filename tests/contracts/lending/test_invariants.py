@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness.accounts import account
-from harness.errors import InvariantViolation, Reverted
+from harness.errors import Reverted
 from harness.testing.invariants import (
     INVARIANTS,
     enforce,
@@ -22,6 +22,7 @@ from harness.testing.invariants import (
     wrong_scaled_totals,
     wrong_token_supply,
 )
+from tests.contracts.mutants import check_caught, planted
 
 WAD = 10**18
 RAY = 10**27
@@ -196,20 +197,11 @@ def test_each_planted_bug_is_caught_by_its_invariant(
     make_rig: Any, rng: random.Random, identifier: str, market: str, token: str
 ) -> None:
     run = Run(make_rig, rng, market, token)
-    problems: dict[str, str] = {}
-    for _ in range(ACTIONS):
-        problems = run.step()
-        if problems:
-            break
-    print(identifier, problems)
-    assert list(problems) == [identifier]
-    with pytest.raises(InvariantViolation, match=identifier):
-        enforce(identifier, problems[identifier])
+    check_caught(identifier, run.step, ACTIONS)
 
 
 def test_every_invariant_has_a_planted_bug() -> None:
-    (mark,) = test_each_planted_bug_is_caught_by_its_invariant.pytestmark
-    assert sorted(row[0] for row in mark.args[1]) == sorted(INVARIANTS)
+    assert planted(test_each_planted_bug_is_caught_by_its_invariant) == sorted(INVARIANTS)
 
 
 def test_what_holds_raises_nothing() -> None:

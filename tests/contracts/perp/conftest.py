@@ -11,9 +11,9 @@ import pytest
 from harness.accounts import account
 from harness.contracts import Artifact, Contract
 from harness.engine import Receipt, anchor
+from tests.contracts.perp_terms import RISK, halves, without_frictions
 
 WAD = 10**18
-RAY = 10**27
 BPS = 10_000
 MAX = (1 << 256) - 1
 NO_CAP = (1 << 128) - 1
@@ -22,27 +22,10 @@ ANY_PRICE = {True: MAX, False: 0}
 FLAT_TIERS = ((NO_CAP, 1_000, 700, 500, BPS),)
 """Initial 10%, call 7%, maintenance 5% at any size; closed whole."""
 
-RISK = {
-    "withdraw_floor": 0,
-    "withdraw_profit": True,
-    "backstop": 0,
-    "fee_vault": 6_000,
-    "fee_insurance": 3_000,
-    "keeper_fee": 0,
-    "vault_floor": 0,
-    "vault_lock": 0,
-}
-
 
 def signed(word: int) -> int:
     """A word in two's complement."""
     return word - (1 << 256) if word >> 255 else word
-
-
-def halves(word: int) -> tuple[int, int]:
-    """The signed halves of a word."""
-    high, low = word >> 128, word & NO_CAP
-    return high - (1 << 128) if high >> 127 else high, low - (1 << 128) if low >> 127 else low
 
 
 class Position(NamedTuple):
@@ -181,33 +164,7 @@ class PerpRig:
     ) -> None:
         """List a market: no fees, premium, funding, skew price, caps or guards unless given."""
         feed = self.feeds.get(symbol) or self.feed(symbol, price)
-        self.markets[symbol] = {
-            "feed": feed.address,
-            "max_age": 0,
-            "min_answer": 0,
-            "max_answer": (1 << 127) - 1,
-            "skew_scale": 10**38,
-            "long_cap": NO_CAP,
-            "short_cap": NO_CAP,
-            "maker_fee": 0,
-            "taker_fee": 0,
-            "premium_bound": 0,
-            "premium_decay": RAY,
-            "funding_slope": 0,
-            "interest": 0,
-            "funding_cap": WAD,
-            "liquidation_fee": 0,
-            "liquidator_share": 5_000,
-            "cooldown": 30,
-            "partial_steps": 0,
-            "step_window": 3_600,
-            "band": 0,
-            "band_decay": RAY,
-            "volatility_target": 0,
-            "volatility_decay": RAY,
-            "open_interest_slope": 0,
-            "scale_cap": 3 * BPS,
-        } | config
+        self.markets[symbol] = without_frictions(feed.address) | config
         self.tiers[symbol] = tiers
         self.send("admin", "listMarket", *self.market_config(symbol))
 

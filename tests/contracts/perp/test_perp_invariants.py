@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from harness.accounts import account
-from harness.errors import InvariantViolation, Reverted
+from harness.errors import Reverted
 from harness.testing.invariants import enforce
 from harness.testing.perp_invariants import (
     PERP_INVARIANTS,
@@ -24,6 +24,7 @@ from harness.testing.perp_invariants import (
     wrong_perp_books,
     wrong_perp_liquidation,
 )
+from tests.contracts.mutants import check_caught, planted
 
 WAD = 10**18
 RAY = 10**27
@@ -375,17 +376,8 @@ def test_each_planted_bug_is_caught_by_its_invariant(
     make_rig: Any, rng: random.Random, identifier: str, kind: str, liquidation_part: str
 ) -> None:
     run = Run(make_rig, rng, kind, liquidation_part)
-    problems: dict[str, str] = {}
-    for _ in range(MUTANT_ACTIONS):
-        problems = run.step()
-        if problems:
-            break
-    print(identifier, problems)
-    assert list(problems) == [identifier]
-    with pytest.raises(InvariantViolation, match=identifier):
-        enforce(identifier, problems[identifier])
+    check_caught(identifier, run.step, MUTANT_ACTIONS)
 
 
 def test_every_invariant_has_a_planted_bug() -> None:
-    (mark,) = test_each_planted_bug_is_caught_by_its_invariant.pytestmark
-    assert sorted(row[0] for row in mark.args[1]) == sorted(PERP_INVARIANTS)
+    assert planted(test_each_planted_bug_is_caught_by_its_invariant) == sorted(PERP_INVARIANTS)

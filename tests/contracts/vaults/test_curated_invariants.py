@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from harness.errors import InvariantViolation, Reverted
+from harness.errors import Reverted
 from harness.testing.invariants import enforce
 from harness.testing.vault_invariants import (
     CURATED_INVARIANTS,
@@ -19,6 +19,7 @@ from harness.testing.vault_invariants import (
     wrong_share_price,
     wrong_total,
 )
+from tests.contracts.mutants import check_caught, planted
 
 STEPS = 250
 STILL = (0, 0, 0)
@@ -184,17 +185,8 @@ def test_each_planted_bug_is_caught_by_its_invariant(
     make_crowd: Any, identifier: str, kind: str
 ) -> None:
     run = Run(make_crowd("isolated", "pooled", kind=kind, rates=STILL), still=True)
-    problems: dict[str, str] = {}
-    for _ in range(STEPS):
-        problems = run.step()
-        if problems:
-            break
-    print(identifier, problems)
-    assert list(problems) == [identifier]
-    with pytest.raises(InvariantViolation, match=identifier):
-        enforce(identifier, problems[identifier])
+    check_caught(identifier, run.step, STEPS)
 
 
 def test_every_invariant_has_a_planted_bug() -> None:
-    (mark,) = test_each_planted_bug_is_caught_by_its_invariant.pytestmark
-    assert sorted(row[0] for row in mark.args[1]) == sorted(CURATED_INVARIANTS)
+    assert planted(test_each_planted_bug_is_caught_by_its_invariant) == sorted(CURATED_INVARIANTS)

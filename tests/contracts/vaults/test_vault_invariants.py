@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.accounts import account
-from harness.errors import InvariantViolation, Reverted
+from harness.errors import Reverted
 from harness.testing.invariants import enforce
 from harness.testing.vault_invariants import (
     VAULT_INVARIANTS,
@@ -19,6 +19,7 @@ from harness.testing.vault_invariants import (
     wrong_gift,
     wrong_share_of_units,
 )
+from tests.contracts.mutants import check_caught, planted
 
 WAD = 10**18
 PEOPLE = ("alice", "bob", "carol")
@@ -97,20 +98,11 @@ def test_each_planted_bug_is_caught_by_its_invariant(
 ) -> None:
     # gifts that do not count would cover up units that are not there
     run = Run(make_vault, rng, given=identifier == "VLT-3", kind=kind)
-    problems: dict[str, str] = {}
-    for _ in range(ACTIONS):
-        problems = run.step()
-        if problems:
-            break
-    print(identifier, problems)
-    assert list(problems) == [identifier]
-    with pytest.raises(InvariantViolation, match=identifier):
-        enforce(identifier, problems[identifier])
+    check_caught(identifier, run.step, ACTIONS)
 
 
 def test_every_invariant_has_a_planted_bug() -> None:
-    (mark,) = test_each_planted_bug_is_caught_by_its_invariant.pytestmark
-    assert sorted(row[0] for row in mark.args[1]) == sorted(VAULT_INVARIANTS)
+    assert planted(test_each_planted_bug_is_caught_by_its_invariant) == sorted(VAULT_INVARIANTS)
 
 
 def test_accounts_are_not_the_vault(make_vault: Any) -> None:
