@@ -24,7 +24,7 @@ from harness.scenario.blocks import BlockSpace, Clock
 from harness.scenario.populations import Population
 from harness.scenario.prices import Correlation
 from harness.scenario.units import Name
-from harness.scenario.venues import Venue
+from harness.scenario.venues import Venue, by_symbol
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,7 @@ class Scenario:
 
     def asset(self, symbol: str) -> Asset:
         """The asset with this symbol. Raises KeyError."""
-        for asset in self.assets:
-            if asset.symbol == symbol:
-                return asset
-        raise KeyError(symbol)
+        return by_symbol(self.assets, symbol)
 
     def venue(self, name: str) -> Venue:
         """The venue of this name. Raises KeyError."""

@@ -25,7 +25,7 @@ from harness.scenario.units import (
     Symbol,
     Usd,
 )
-from harness.scenario.venues import Venue
+from harness.scenario.venues import Venue, by_symbol
 
 SmallPips = Annotated[int, Range(0, 999_999)]
 Ratio = Annotated[int, Range(1, BPS)]
@@ -139,10 +139,7 @@ class PerpExchange(Venue):
 
     def market(self, symbol: str) -> PerpMarket:
         """The market on this asset. Raises KeyError if there is none."""
-        for market in self.markets:
-            if market.symbol == symbol:
-                return market
-        raise KeyError(symbol)
+        return by_symbol(self.markets, symbol)
 
 
 # --- populations ----------------------------------------------------------------------------

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Protocol, TypeVar
 
 from harness.scenario._decode import Family, Key, Range
 from harness.scenario.liquidation import FIXED_BONUS, LiquidationDesign
 from harness.scenario.units import BPS, Amount, Bps, Name, Pips, Rate, Symbol, Usd
+
+
+class Listed(Protocol):
+    """Whatever has a symbol."""
+
+    @property
+    def symbol(self) -> str:
+        """The asset's."""
+        ...
+
+
+T = TypeVar("T", bound=Listed)
+
+
+def by_symbol(listings: Iterable[T], symbol: str) -> T:
+    """The listing of a symbol. Raises KeyError if there is none."""
+    for listed in listings:
+        if listed.symbol == symbol:
+            return listed
+    raise KeyError(symbol)
 
 
 class Venue(Family):
@@ -88,10 +109,7 @@ class Lending(Venue):
 
     def asset(self, symbol: str) -> LendingAsset:
         """The listing of a symbol. Raises KeyError if it is not listed."""
-        for listed in self.assets:
-            if listed.symbol == symbol:
-                return listed
-        raise KeyError(symbol)
+        return by_symbol(self.assets, symbol)
 
 
 @dataclass(frozen=True, slots=True)
