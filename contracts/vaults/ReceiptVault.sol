@@ -168,12 +168,15 @@ abstract contract ReceiptVault is IReceiptVault, ERC20 {
     function _leave(uint256 assets, uint256 shares, address receiver, address owner) private {
         if (shares == 0) revert ZeroShares();
         if (msg.sender != owner) _spendAllowance(owner, shares);
-        _burn(owner, shares);
+        // The receiver is paid last: a token that calls it back would else let it read, and borrow on, a price of
+        // shares that are burned while their units are still there.
         uint256 unitsBefore = marketUnits();
-        _withdrawFromMarket(assets, receiver);
+        _withdrawFromMarket(assets, address(this));
         // Where gifts count, more may go out than the vault itself put in.
         _ownUnits = _ownUnits.subFloor(unitsBefore - marketUnits());
+        _burn(owner, shares);
         emit Withdraw(msg.sender, receiver, owner, assets, shares);
+        IERC20(asset).safeTransfer(receiver, assets);
     }
 
     /// @dev Shares for units that come in on top of those held.

@@ -301,6 +301,24 @@ def test_a_token_that_calls_back_finds_the_vault_closed(
     assert vault.shares("alice") == vault.worth("alice") == 1_000
 
 
+@BOTH
+def test_a_receiver_who_is_called_back_reads_the_price_as_it_is(
+    make_vault: Any, chain: Chain, over: str
+) -> None:
+    """Shares burned before their units had left were worth 1,333 of what 1,000 had cost."""
+    token = chain.deploy("ReentrantToken")
+    vault = make_vault(over, False, decimals=18, asset=token)
+    vault.deposit("alice", 1_000)
+    vault.deposit("bob", 3_000)
+    alice = account("alice").address
+    reading = vault.contract.encode("convertToAssets", 1_000)
+    chain.send(alice, token, "arm", vault.contract.address, reading)
+    for outer in (("redeem", 700, alice, alice), ("withdraw", 200, alice, alice)):
+        chain.send(alice, vault.contract, *outer)
+        outcome = chain.read(token, "outcome")  # of the last transfer, to the receiver
+        assert vault.contract.decode("convertToAssets", outcome) == 1_000
+
+
 def test_a_supply_cap_is_a_limit_on_deposits(make_vault: Any, chain: Chain) -> None:
     vault = make_vault("pooled")
     asset, admin = vault.asset.address, account("admin").address
