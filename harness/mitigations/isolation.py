@@ -13,10 +13,12 @@ from harness.scenario import (
     Guardian,
     InventoryLiquidator,
     IsolatedLending,
+    Lender,
     Liquidator,
     PooledLending,
     Population,
     Scenario,
+    Traders,
     Vault,
     Venue,
 )
@@ -27,28 +29,40 @@ def isolated_mode(scenario: Scenario) -> Scenario:
 
     The LLTV is the threshold, which keeps health factors at the start; supply is divided among the
     pairs of a debt asset as their debts are. Each liquidator goes to each of the new markets.
-    Nobody can pause them or change their terms, so guardians and governors go. A market with
-    positions that are not of one pair, to which a vault lends, or with participants of another kind
-    (its suppliers, or those of a liquidation design), is left as it is.
+    Nobody can pause them or change their terms, so guardians and governors go. A market is left as
+    it is that has positions not of one pair or participants of another kind (its suppliers, or
+    those of a liquidation design), reads a source of an asset's feed, or is where a lender, a vault
+    or traders who borrow have to find it.
     """
     for market in scenario.venues_of(PooledLending):
         scenario = _taken_apart(scenario, market)
     return scenario
 
 
+def _is_bound(scenario: Scenario, market: PooledLending) -> bool:
+    """Whether somebody deals with the market who could not with several in its place."""
+    agents = any(
+        market.name in agent.venues
+        if isinstance(agent, Lender)
+        else getattr(agent, "venue", "") == market.name
+        and not isinstance(agent, Liquidator | InventoryLiquidator | Guardian | Governor)
+        for agent in scenario.agents
+    )
+    vaults = any(
+        each.venue == market.name for vault in scenario.venues_of(Vault) for each in vault.markets
+    )
+    traders = any(
+        population.response.lender == market.name
+        for population in scenario.populations
+        if isinstance(population, Traders)
+    )
+    return agents or vaults or traders or any(listed.source for listed in market.assets)
+
+
 def _taken_apart(scenario: Scenario, market: PooledLending) -> Scenario:
     held = [population for population in scenario.populations if population.venue == market.name]
     borrowers = [population for population in held if isinstance(population, Borrowers)]
-    bound = [
-        agent
-        for agent in scenario.agents
-        if getattr(agent, "venue", "") == market.name
-        and not isinstance(agent, Liquidator | InventoryLiquidator | Guardian | Governor)
-    ]
-    lent = any(
-        each.venue == market.name for vault in scenario.venues_of(Vault) for each in vault.markets
-    )
-    if not borrowers or len(borrowers) < len(held) or bound or lent:
+    if not borrowers or len(borrowers) < len(held) or _is_bound(scenario, market):
         return scenario
     names = {
         pair: f"{market.name}-{pair[0]}-{pair[1]}"
@@ -72,6 +86,13 @@ def _taken_apart(scenario: Scenario, market: PooledLending) -> Scenario:
             for (collateral, debt), name in names.items():
                 own = agent.name if len(names) == 1 else f"{agent.name}-{collateral}-{debt}"
                 agents.append(replace(agent, name=own, venue=name))
+        elif isinstance(agent, Liquidator) and market.name in agent.further_venues:
+            further = (
+                new
+                for name in agent.further_venues
+                for new in (names.values() if name == market.name else (name,))
+            )
+            agents.append(replace(agent, further_venues=tuple(further)))
         elif not (isinstance(agent, Guardian | Governor) and agent.venue == market.name):
             agents.append(agent)
     return replace(

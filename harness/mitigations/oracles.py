@@ -18,6 +18,7 @@ from harness.scenario import (
     Feed,
     MedianFeed,
     Pool,
+    PooledLending,
     PoolSpotFeed,
     PoolTwapFeed,
     PushFeed,
@@ -100,11 +101,18 @@ def _as_checked(feed: CheckedFeed, old: CheckedFeed) -> CheckedFeed:
 
 
 def averaged_oracle(scenario: Scenario) -> Scenario:
-    """Every asset with a pool is priced by the pool's average over half an hour."""
+    """Every asset with a pool is priced by the pool's average over half an hour, but for those of
+    whose feed a market reads a source: an average has none."""
+    by_source = {
+        listed.symbol
+        for market in scenario.venues_of(PooledLending)
+        for listed in market.assets
+        if listed.source
+    }
 
     def averaged(asset: Asset, pool: str) -> Feed | None:
         feed = asset.feed
-        if not isinstance(feed, CheckedFeed):
+        if not isinstance(feed, CheckedFeed) or asset.symbol in by_source:
             return None
         return _as_checked(_average(scenario, pool), feed)
 

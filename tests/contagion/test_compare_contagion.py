@@ -64,7 +64,7 @@ def test_command_prints_the_matrix_with_intervals(several, tmp_path, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scenario", ["shared-collateral", "five-venue-founder"])
+@pytest.mark.parametrize("scenario", ["shared-collateral", "five-venue-founder", "curated-vaults"])
 @pytest.mark.parametrize("remedy", sorted(mitigations()))
 def test_every_remedy_can_be_applied_to_venues_together(scenario, remedy):
     changed = remedied(load_scenario(scenario), remedy)

@@ -8,7 +8,14 @@ from harness.contracts import Contract
 from harness.errors import PluginError, ScenarioError
 from harness.mitigations import mitigation, mitigations, remedied
 from harness.run import run
-from harness.scenario import Guardian, IsolatedLending, Lending, load_scenario
+from harness.scenario import (
+    Guardian,
+    IsolatedLending,
+    Lending,
+    Liquidator,
+    load_scenario,
+    scenario_names,
+)
 from harness.testing.isolated_invariants import ISOLATED_INVARIANTS
 from harness.testing.mitigation_conformance import MitigationConformance
 
@@ -160,3 +167,38 @@ def test_isolated_mode_puts_one_market_of_its_own_in_the_place_of_the_pooled_one
     assert {row.venue for row in result.run.liquidations} == {market.name}
     assert set(result.summary["checks"]["invariants"]) == {*ISOLATED_INVARIANTS, "TOK-1"}
     assert all(result.summary["checks"]["invariants"].values())
+
+
+@pytest.mark.parametrize("scenario", scenario_names())
+def test_every_remedy_leaves_every_built_in_scenario_a_valid_one(scenario):
+    """The markets of several venues, of lenders, of traders who borrow, of feeds with sources."""
+    loaded = load_scenario(scenario)
+    changed = [name for name in NAMES if remedied(loaded, name) != loaded]
+    assert "fresh-oracle" in changed or "checked-oracle" in changed
+
+
+def test_isolated_mode_sends_a_liquidator_of_several_markets_to_all_of_the_new_ones():
+    (first, *_) = remedied(load_scenario("correlated-venues"), "isolated-mode").agents_of(
+        Liquidator
+    )
+    assert first.venue == "eth-market-ETH-USDC"
+    assert first.further_venues == ("btc-market-BTC-USDC", "sol-market-SOL-USDC")
+
+
+@pytest.mark.parametrize(
+    ("scenario", "remedy"),
+    [
+        ("common-lender", "isolated-mode"),
+        ("margin-call-spiral", "isolated-mode"),
+        ("usde-one-venue", "isolated-mode"),
+    ],
+)
+def test_what_others_have_to_find_under_its_name_is_left_as_it_is(scenario, remedy):
+    loaded = load_scenario(scenario)
+    assert remedied(loaded, remedy) == loaded
+
+
+def test_an_average_does_not_take_the_place_of_a_feed_of_which_a_market_reads_a_source():
+    loaded = load_scenario("usde-one-venue")
+    changed = remedied(loaded, "averaged-oracle")
+    assert changed.asset("USDE").feed == loaded.asset("USDE").feed

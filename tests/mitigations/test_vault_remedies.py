@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.experiments.compare import BASELINE, compare
+from harness.experiments.table import comparison_table
 from harness.mitigations import mitigation, mitigations, remedied
 from harness.run import run, set_up
 from harness.scenario import Borrowers, Curator, Vault, load_scenario
@@ -143,6 +145,18 @@ def test_a_pooled_market_that_a_vault_lends_to_stays_and_so_do_debts_nobody_coul
     """Of the ETH of its borrowers there is neither a pool nor an outside market to sell it to."""
     scenario = load_scenario(str(with_pooled(tmp_path)))
     assert remedied(scenario, name) == scenario
+
+
+def test_contagion_of_a_comparison_shows_what_the_claims_link_no_longer_carries():
+    found = compare(load_scenario(FILE), ["earlier-share-threshold"], (SEED,), with_contagion=True)
+    carried = {name: matrix["alt"]["beta"].mean for name, matrix in found.contagion.items()}
+    assert carried[BASELINE] > 0 == carried["earlier-share-threshold"]
+    levels = {name: found.levels[name] for name in found.names}
+    assert levels[BASELINE]["contagion_usd"].mean == pytest.approx(carried[BASELINE])
+    # that of the market whose collateral fell stays, and with it what the vault lost there
+    kept = [levels[name]["vault_loss_usd"].mean for name in found.names]
+    assert kept[0] == kept[1] > 0
+    assert "vaults' loss in their markets, $" in comparison_table(found)
 
 
 @pytest.fixture(scope="module")
