@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 # they assert for several modules of tests
-pytest.register_assert_rewrite("tests.conformance.histories", "tests.contracts.mutants")
+pytest.register_assert_rewrite(
+    "tests.conformance.histories", "tests.contracts.models", "tests.contracts.mutants"
+)
 
 
 @pytest.hookimpl(trylast=True)

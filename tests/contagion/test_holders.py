@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from harness.agents.holder import HOLDERS, MOVE, WITHDRAW_GAS
-from harness.cuts import UNCUT, Link
-from harness.engine import open_engine
+from harness.cuts import Link
 from harness.errors import ScenarioError
 from harness.experiments.contagion import contagion
-from harness.run import Stage, run
+from harness.run import run
 from harness.scenario import Response
+
+from .gas import gas_of_withdrawals
 
 SEED = 5
 MOVES = Response(move_bps=10_000, call_health_factor=1.1, target_health_factor=1.2, fee_deposit=10)
@@ -81,28 +82,6 @@ def test_holders_that_are_not_there_are_refused(several):
 
 @pytest.mark.slow
 def test_declared_gas_covers_a_withdrawal(several):
-    """Measured on py-evm, which counts gas exactly."""
-    used: list[int] = []
-    engine = open_engine("py-evm")
-    execute = engine.execute
-
-    def counting(block):
-        receipts = execute(block)
-        withdrawals = [
-            receipt.gas_used
-            for sent, receipt in zip(block.transactions, receipts, strict=True)
-            if sent.data[:4] == selector
-        ]
-        used.extend(withdrawals)
-        return receipts
-
-    try:
-        stage = Stage(stretched(several), SEED, engine)
-        market = stage.world.venues["right"].market
-        selector = market.encode("withdraw", bytes(20), 0, bytes(20), bytes(20))[:4]
-        engine.execute = counting
-        stage.play(UNCUT)
-    finally:
-        engine.close()
+    used = gas_of_withdrawals(stretched(several), SEED)
     assert used
     assert max(used) <= WITHDRAW_GAS <= max(used) + 60_000

@@ -6,13 +6,14 @@ import dataclasses
 
 import pytest
 
-from harness.cuts import UNCUT, Link
-from harness.engine import open_engine
+from harness.cuts import Link
 from harness.experiments.contagion import contagion
 from harness.metrics.losses import losses
 from harness.orders import DECLARED_GAS
-from harness.run import Stage, run
+from harness.run import run
 from harness.scenario import Lender
+
+from .gas import gas_of_withdrawals
 
 SEED = 6
 
@@ -77,27 +78,6 @@ def test_who_left_in_time_loses_nothing_and_the_ledger_balances(several):
 
 @pytest.mark.slow
 def test_declared_gas_covers_leaving(several):
-    """Measured on py-evm, which counts gas exactly."""
-    used: list[int] = []
-    engine = open_engine("py-evm")
-    execute = engine.execute
-
-    def counting(block):
-        receipts = execute(block)
-        used.extend(
-            receipt.gas_used
-            for sent, receipt in zip(block.transactions, receipts, strict=True)
-            if sent.data[:4] == selector
-        )
-        return receipts
-
-    try:
-        stage = Stage(lent(several), SEED, engine)
-        market = stage.world.venues["right"].market
-        selector = market.encode("withdraw", bytes(20), 0, bytes(20), bytes(20))[:4]
-        engine.execute = counting
-        stage.play(UNCUT)
-    finally:
-        engine.close()
+    used = gas_of_withdrawals(lent(several), SEED)
     assert used
     assert max(used) <= DECLARED_GAS["withdraw"]

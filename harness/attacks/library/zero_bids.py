@@ -105,7 +105,7 @@ def _configure(
 
 
 @dataclass(frozen=True)
-class _EnglishSteps:
+class _Auctions:
     stage: Stage
     auction: Contract
     trigger: Contract
@@ -113,6 +113,8 @@ class _EnglishSteps:
     dai: Contract
     stalled_s: int
 
+
+class _EnglishSteps(_Auctions):
     def run(
         self, vaults: Sequence[Actor], attacker: Actor, keeper: Actor
     ) -> Generator[int | None, None, None]:
@@ -137,15 +139,7 @@ class _EnglishSteps:
         stage.measure("eth_taken", stage.balance("ETH", attacker) / WAD)
 
 
-@dataclass(frozen=True)
-class _DutchSteps:
-    stage: Stage
-    auction: Contract
-    trigger: Contract
-    eth: Contract
-    dai: Contract
-    stalled_s: int
-
+class _DutchSteps(_Auctions):
     def run(
         self, vaults: Sequence[Actor], attacker: Actor, keeper: Actor
     ) -> Generator[int | None, None, None]:

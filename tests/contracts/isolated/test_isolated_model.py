@@ -11,13 +11,14 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from math import ceil, floor
 from typing import Any
 
 import pytest
 
 from harness.accounts import account
-from harness.errors import Reverted
+from tests.contracts.models import Refused, same_refusal
 
 WAD = 10**18
 RAY = 10**27
@@ -25,10 +26,6 @@ USD = 10**8
 YEAR = 365 * 24 * 3600
 MAX = (1 << 256) - 1
 PEOPLE = ("alice", "bob", "carol", "treasury")
-
-
-class Refused(Exception):  # noqa: N818 - named as the contract's errors are
-    """The model refuses an action; the text is the Solidity error's name."""
 
 
 @dataclass
@@ -312,17 +309,11 @@ def test_random_actions_leave_what_a_second_implementation_has(
         trial = model.copy()
         trial.charge(rig.chain.now + after)
         action, who, amounts = random_call(rng, trial)
-        reason = found = ""
-        moved = 0
-        try:
-            getattr(trial, action)(who, *amounts)
-        except Refused as refusal:
-            reason = str(refusal)
-        try:
-            moved = send(rig, action, who, amounts, after)
-        except Reverted as error:
-            found = str(error)
-        assert found.partition("(")[0] == reason, (action, amounts, found)
+        reason, moved = same_refusal(
+            f"{action} {amounts}",
+            partial(getattr(trial, action), who, *amounts),
+            partial(send, rig, action, who, amounts, after),
+        )
         if reason:
             refused[reason] += 1
         else:

@@ -15,7 +15,7 @@ from math import ceil, floor
 from typing import Any
 
 from harness.accounts import account
-from harness.errors import Reverted
+from tests.contracts.models import Refused, same_refusal
 
 WAD = 10**18
 RAY = 10**27
@@ -23,10 +23,6 @@ BPS = 10_000
 YEAR = 365 * 24 * 3600
 MAX = (1 << 256) - 1
 AAVE = (5_000, 95 * 10**16, 2_000 * WAD, 1_000 * WAD)
-
-
-class Refused(Exception):  # noqa: N818 - named as the contract's errors are
-    """The model refuses an action; the text is the Solidity error's name."""
 
 
 def down(value: Fraction | int) -> int:
@@ -372,16 +368,7 @@ def step(rng: random.Random, rig: Any, model: Model) -> tuple[str, str]:
         expected = partial(trial.cover, symbol, None)
         sent = ("bank", "coverDeficitFromReserves", token)
 
-    refused = found = ""
-    try:
-        expected()
-    except Refused as reason:
-        refused = str(reason)
-    try:
-        rig.send(*sent, after=after)
-    except Reverted as error:
-        found = str(error)
-    assert found.partition("(")[0] == refused, (action, found, refused)
+    refused, _ = same_refusal(action, expected, lambda: rig.send(*sent, after=after))
     if not refused:
         model.claims, model.debts = trial.claims, trial.debts
         # the contract writes down the interest of the assets it writes, and only of those

@@ -17,7 +17,7 @@ from math import ceil, floor
 from typing import Any
 
 from harness.accounts import account
-from harness.errors import Reverted
+from tests.contracts.models import Refused, same_refusal
 
 WAD = 10**18
 RAY = 10**27
@@ -31,10 +31,6 @@ TIERS = ((40_000 * USDC, 400, 300, 200, BPS), (NO_CAP, 1_000, 800, 500, 3_000))
 START = {"ETH": 2_000, "BTC": 40_000}
 PEOPLE = ("alice", "bob", "carol", "insurance")
 RISK = {"backstop": 4_000, "fee_vault": 5_001, "fee_insurance": 2_999, "keeper_fee": 3 * USDC}
-
-
-class Refused(Exception):  # noqa: N818 - named as the contract's errors are
-    """The model refuses an action; the text is the Solidity error's name."""
 
 
 def nearest_power(base: int, exponent: int) -> int:
@@ -366,16 +362,7 @@ def step(rng: random.Random, rig: Any, model: Model) -> tuple[str, str, Model]:
         expected = partial(trial.unwind, symbol, size, now)
         sent = ("bank", "unwind", rig.id(symbol), size)
 
-    refused = found = ""
-    try:
-        expected()
-    except Refused as reason:
-        refused = str(reason)
-    try:
-        rig.send(*sent, after=after)
-    except Reverted as error:
-        found = str(error)
-    assert found.partition("(")[0] == refused, (action, found, refused)
+    refused, _ = same_refusal(action, expected, lambda: rig.send(*sent, after=after))
     return action, refused, model if refused else trial
 
 
