@@ -18,6 +18,9 @@
     losses.parquet        what each role gained and lost of each asset; it adds up to zero
     final_reads.parquet   the reads whose return values close the digest
     contagion.parquet     with --contagion: insolvency of each venue with and without each link
+    waterfall.parquet     with a clearing house: every payment of every step, in order
+    haircuts.parquet      with one: every account in line that was dealt with
+    sales.parquet         with liquidation modules: their sales, of the run and of its twin
 
 Amounts are integers in base units, USD figures integers in WAD (1e18), prices of outside markets
 integers of 8 decimals; integers that may exceed 64 bits are decimal256. Times are epoch seconds.

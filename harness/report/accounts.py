@@ -13,11 +13,12 @@ from harness.report.charts import (
     count_labels,
     legend,
 )
-from harness.report.data import Run, health_bins, outcomes
+from harness.report.data import Run
 from harness.report.figures import about, count, money, plural, short
 from harness.report.layout import Section, chart_figure, over_time
 from harness.report.markup import Content, Markup, details, element, join, table
 from harness.report.sentences import figure_of
+from harness.report.tallies import health_bins, outcomes
 
 _MOST_POSITIONS = 15
 _ANSWERS = {"top_up": "adds collateral or repays", "deleverage": "sells collateral to repay"}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from harness.metrics.summary import LIQUIDATING
 from harness.report.charts import Area, Bar, Line, TimeAxis, TimeChart, bar_chart, count_labels
-from harness.report.data import Failure, Outcome, Run, failures, outcomes, takings
+from harness.report.data import Run
 from harness.report.figures import count, money, percent, plural, short
 from harness.report.layout import Section, chart_figure, over_time
 from harness.report.markup import Content, Markup, element, join, table
 from harness.report.sentences import REASONS, figure_of
+from harness.report.tallies import Failure, Outcome, failures, outcomes, takings
 
 _MOST_FAILURES = 25
 ACTIONS = {

@@ -17,10 +17,11 @@ import pytest
 from harness.cli import main
 from harness.errors import ScenarioError
 from harness.report import report
-from harness.report.data import Run, load_run, outcomes, takings
+from harness.report.data import Run, load_run
 from harness.report.figures import money
 from harness.report.page import render
 from harness.report.sentences import three_sentences
+from harness.report.tallies import outcomes, takings
 
 SECTIONS = {
     "story": "What happened",
