@@ -131,6 +131,8 @@ def _roles(result: Played) -> dict[bytes, Role]:
             roles.setdefault(owner, (name, BORROWERS))
     for exchange in world.exchanges.values():
         roles.update(exchange_roles(exchange))
+    for house in world.clearing.values():
+        roles[house.fund.address] = (house.name, "stake and default fund")
     for name, pool in world.pools.items():
         roles[pool.contract.address] = (name, "pool liquidity")
     for symbol, market in world.externals.items():

@@ -29,7 +29,7 @@ def health(run: Run) -> Section:
     title = "Health factors before and after"
     bins = health_bins(run)
     if not run.positions:
-        return Section("health", title, element("p", "The scenario has no accounts."))
+        return Section("health", title, element("p", "No lending market has accounts."))
     explained = element(
         "p",
         "Collateral weighed by its liquidation threshold, divided by debt, at the feed's prices of "
@@ -209,21 +209,24 @@ def _called_over_time(run: Run) -> Markup:
 def _responses(run: Run) -> Markup | None:
     """What became of the transactions with which borrowers answer."""
     found = [
-        (action, outcome) for (_, action), outcome in outcomes(run).items() if action in _ANSWERS
+        (agent, action, outcome)
+        for (agent, action), outcome in outcomes(run).items()
+        if action in _ANSWERS
     ]
     if not found:
         return None
     rows = [
         (
+            agent,
             _ANSWERS[action],
             count(outcome.sent),
             count(outcome.succeeded),
             count(outcome.reverted),
             count(outcome.expired + outcome.pending),
         )
-        for action, outcome in found
+        for agent, action, outcome in found
     ]
-    head = ("Borrower", "Sent", "Succeeded", "Failed", "Never got in")
+    head = ("Who", "Answer", "Sent", "Succeeded", "Failed", "Never got in")
     return table("responses", "Transactions of borrowers who were called", head, rows)
 
 

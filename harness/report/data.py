@@ -192,18 +192,21 @@ class Run:
 
     @cached_property
     def group_of(self) -> Callable[[str], str]:
-        """The scenario's name for an agent: liquidators of one kind count as one."""
+        """The scenario's name for an agent: liquidators of one kind count as one, in each of the
+        venues that they serve (``name-number@venue``)."""
         kinds = {agent.name: agent.count for agent in self.scenario.agents}
 
         def group(agent: str) -> str:
-            kind, _, number = agent.rpartition("-")
-            return kind if number.isdigit() and kinds.get(kind, 1) > 1 else agent
+            name, at, venue = agent.partition("@")
+            kind, _, number = name.rpartition("-")
+            return kind + at + venue if number.isdigit() and kinds.get(kind, 1) > 1 else agent
 
         return group
 
     def count_of(self, group: str) -> int:
         """How many agents a group has."""
-        return next((agent.count for agent in self.scenario.agents if agent.name == group), 1)
+        kind = group.partition("@")[0]
+        return next((agent.count for agent in self.scenario.agents if agent.name == kind), 1)
 
 
 def load_run(path: Path) -> Run:

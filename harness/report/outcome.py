@@ -10,6 +10,7 @@ from harness.report.figures import about, count, moment, money, price, short
 from harness.report.layout import Section, chart_figure, indented, key_figures, over_time
 from harness.report.markup import Content, Markup, element, join, table
 from harness.report.sentences import carriers, figure_of, three_sentences
+from harness.scenario import IsolatedLending
 
 
 def story(run: Run) -> Section:
@@ -186,7 +187,8 @@ def _carried(run: Run, axis: TimeAxis) -> Markup:
     told = f"{money(written)} were written off at the prices of the moment. At the last prices "
     told += ", ".join(f"{name} {money(usd)}" for name, usd in carriers(run)) + "."
     if not any(reserves) and not any(suppliers):  # no pooled market has a deficit
-        told += " Isolated markets take what they write off from their suppliers at once."
+        if run.scenario.venues_of(IsolatedLending):
+            told += " Isolated markets take what they write off from their suppliers at once."
         return join([heading, element("p", told)])
     chart = TimeChart(
         "carried-chart",
@@ -217,18 +219,18 @@ def _carried(run: Run, axis: TimeAxis) -> Markup:
 
 
 def _solvency_by_venue(run: Run) -> Markup:
-    rows = []
-    for name in run.summary["solvency"]["by_venue"]:
+    rows, venues = [], run.summary["solvency"]["by_venue"]
+    shown = [(key, title) for key, title in _SOLVENCY if any(key in v for v in venues.values())]
+    for name, venue in venues.items():
         place = f"solvency.by_venue.{name}"
-        venue = run.summary["solvency"]["by_venue"][name]
 
         def usd(key: str, venue: dict[str, float] = venue, place: str = place) -> Content:
             if key not in venue:
                 return "\u2013"
             return figure_of(run, f"{place}.{key}", money(venue[key]))
 
-        rows.append((name, *(usd(key) for key, _ in _SOLVENCY)))
-    head = ("Venue", *(title for _, title in _SOLVENCY))
+        rows.append((name, *(usd(key) for key, _ in shown)))
+    head = ("Venue", *(title for _, title in shown))
     return table("solvency", "The end, by venue, USD", head, rows)
 
 

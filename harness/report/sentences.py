@@ -171,7 +171,7 @@ def _carriers(run: Run) -> str:
 
 
 def carriers(run: Run) -> list[tuple[str, float]]:
-    """Who carries the venues' deficits at the last prices (USD), as the summary states it."""
+    """Who carries what the venues wrote off at the last prices (USD), as the summary states it."""
     totals: dict[str, float] = {}
     for venue in run.summary["solvency"]["by_venue"].values():
         for key, usd in venue.items():
@@ -184,7 +184,17 @@ def carriers(run: Run) -> list[tuple[str, float]]:
         "insurance": "insurance funds paid",
         "vault": "vaults paid",
     }
-    return [(verbs.get(name, f"{name} carry"), usd) for name, usd in totals.items()]
+    shares = [(verbs.get(name, f"{name} carry"), usd) for name, usd in totals.items()]
+    houses = run.summary["waterfall"] or {}
+    if houses:
+        paid = sum(
+            usd
+            for house in houses.values()
+            for step, usd in house["loss_by_step_usd"].items()
+            if step != "unpaid"
+        )
+        shares.append(("the default waterfall carried", paid))
+    return shares
 
 
 REASONS: Mapping[str, str] = {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from harness.agents.waterfall import DELEVERAGE_GAS, FINISH_GAS, LIST_GAS, OPEN_
 from harness.cuts import UNCUT
 from harness.engine import open_engine
 from harness.errors import ScenarioError
+from harness.metrics.losses import losses
 from harness.metrics.waterfall import by_rank, haircuts, loss_by_step, losses_taken
 from harness.mitigations import remedied
 from harness.run import RunResult, Stage, run
@@ -44,6 +47,16 @@ def test_who_paid_adds_up_to_what_the_exchange_booked_to_the_wei(fallen: RunResu
     assert fallen.summary["checks"]["invariants"]["CLR-5"]
     exact = fallen.summary["exact"]
     assert exact["waterfall.loss_by_step.stake"] == {"USDC": str(steps["stake"])}
+
+
+def test_the_ledger_names_whose_the_stake_and_the_default_fund_were(fallen: RunResult) -> None:
+    rows = losses(fallen)
+    steps = loss_by_step(fallen.run, "alts")
+    (row,) = [row for row in rows if row.role == "stake and default fund"]
+    assert (row.venue, row.asset) == ("house", "USDC")
+    # assessments pass through the fund; some paid in the last rounds may lie there still
+    assert row.amount == -(steps["stake"] + steps["default_fund"] + steps["own_share"])
+    assert all(row.role != "others" for row in rows)
 
 
 def test_no_winner_pays_more_than_its_profit(fallen: RunResult) -> None:
@@ -133,6 +146,12 @@ def test_the_run_directory_has_payments_and_haircuts_and_the_page_shows_them(
     page = (folder / "report.html").read_text("utf-8")
     assert 'id="waterfall"' in page
     assert "Haircuts by rank" in page
+    (told,) = re.findall(r"([^>]*) were written off at the prices of the moment([^<]*)", page)
+    figures = [Decimal(text.replace(",", "")) for text in re.findall(r"\$([\d,]+)", "".join(told))]
+    written, *shares = figures
+    residual = Decimal(summary["waterfall"]["alts"]["residual_usd"])
+    assert abs(written - sum(shares) - residual) <= len(figures)  # each rounded to a dollar
+    assert "Isolated markets" not in "".join(told)
 
 
 @pytest.mark.parametrize(
