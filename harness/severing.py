@@ -14,9 +14,12 @@ from harness.engine.base import Transaction
 from harness.feeds import MAX_UINT
 from harness.orders import Order
 from harness.people import ADMIN, GUARANTOR, KEEPER, MINTER, SEEDER
-from harness.protocols.curated_vault import VaultHandle, deposits_of
+from harness.protocols.curated_vault import VaultHandle
 from harness.scenario import Liquidator, Scenario, base_units
 from harness.world import World
+
+#: A market's books hold no more; interest can make a vault's part of them any multiple of deposits.
+_MAX_CLAIM = (1 << 128) - 1
 
 
 class Severing:
@@ -83,9 +86,9 @@ class Severing:
     def _underwrite(self, handle: VaultHandle) -> list[Transaction]:
         """Gives the guarantor all that a vault can lose, and sends its redemptions to the sink."""
         world, vault = self._world, handle.vault
-        token, worth = world.tokens[handle.spec.asset], deposits_of(handle.spec, world.decimals)
+        token = world.tokens[handle.spec.asset]
         return [
-            token.transaction(MINTER, "mint", GUARANTOR, worth),
+            token.transaction(MINTER, "mint", GUARANTOR, _MAX_CLAIM),
             token.transaction(GUARANTOR, "approve", vault.address, MAX_UINT),
             world.router.transaction(ADMIN, "setCutShare", vault.address, True),
         ]

@@ -300,9 +300,9 @@ def deploy(
         if left_over < 0:
             path = f"venue.{vault.spec.name}.market"
             allowed = (
-                f"at least the {-left_over / 10 ** decimals[symbol]:g} {symbol} more that others"
+                f"at least the {-left_over / 10 ** decimals[symbol]:.15g} {symbol} more that others"
             )
-            raise ScenarioError(path, f"deposits of {vault.spec.deposits:g}", f"{allowed} have")
+            raise ScenarioError(path, f"deposits of {vault.spec.deposits:.15g}", f"{allowed} have")
         seeder.mint(symbol, vault.passive, left_over)
 
     lens = setup.deploy("WorldLens")

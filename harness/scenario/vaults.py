@@ -190,7 +190,7 @@ def _check_vault(scenario: Scenario, vault: Vault, index: int, taken: list[str])
         raise ScenarioError(f"{path}.market", 0, "at least one market")
     parts = [vault.idle, *(market.supplied for market in vault.markets)]
     if not any(base_units(part, share.decimals) for part in parts):
-        held = f"deposits of {vault.deposits:g}"
+        held = f"deposits of {vault.deposits:.15g}"
         raise ScenarioError(f"{path}.market", held, "some, supplied to a market or idle")
     before = {venue.name: venue for venue in scenario.venues[:index]}
     seen: list[str] = []
@@ -211,8 +211,8 @@ def _check_holdings(scenario: Scenario, vault: Vault, path: str) -> None:
     """No more shares are handed out than there are deposits, as far as amounts are stated."""
     held = shares_held(scenario, vault)
     if held > vault.deposits:
-        allowed = f"at least the {held:g} {vault.share} that others have at the start"
-        raise ScenarioError(f"{path}.market", f"deposits of {vault.deposits:g}", allowed)
+        allowed = f"at least the {held:.15g} {vault.share} that others have at the start"
+        raise ScenarioError(f"{path}.market", f"deposits of {vault.deposits:.15g}", allowed)
 
 
 def shares_held(scenario: Scenario, vault: Vault) -> float:

@@ -97,6 +97,31 @@ def test_without_the_link_a_share_is_worth_what_it_was(tmp_path):
     assert trace.violations == []
 
 
+def test_interest_that_is_lost_is_made_good_too(tmp_path):
+    """After ten days at 500% a year the whole market is written off: more than was deposited."""
+    scenario = vaulted(
+        tmp_path,
+        "clock.seconds_per_block=86400",
+        "clock.blocks=14",
+        "venue.alt.base_rate=5.0",
+        "venue.alt.supplied=0",
+        "asset.ALT.price.points=[[864000, 0.0001]]",
+        "venue.prime.market=[{venue='alt', supplied=600_000}]",
+        "population.alt-users.position=[{supplied={ALT=90_000}, borrowed={USDX=595_000}}]",
+        "population.beta-users.position=[{supplied={vUSDX=100_000}, borrowed={USDX=85_000}}]",
+    )
+    engine = default_engine()
+    try:
+        trace = Stage(scenario, SEED, engine).play(Cuts(frozenset({Link("alt", "claims")})))
+    finally:
+        engine.close()
+    assert sum(row.amount for row in trace.bad_debts if row.venue == "alt") > 600_000 * UNIT
+    worth = [block.external["vUSDX"] for block in trace.blocks]
+    assert worth == sorted(worth)
+    assert worth[-1] > 110_000_000
+    assert trace.violations == []
+
+
 @pytest.mark.parametrize("link", [Link("alt", "claims"), Link("beta", "claims")])
 def test_a_link_that_carries_nothing_is_cut_without_a_trace(tmp_path, link):
     scenario, engine = vaulted(tmp_path, CALM, "expect=quiet"), default_engine()
