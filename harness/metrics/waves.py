@@ -33,7 +33,7 @@ proportion to their own; at a bound that no source gave it has none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -76,9 +76,11 @@ class FeedEffect:
         trades: Sequence[TradeRow],
         times: Sequence[int],
         written_off: Mapping[int, float] | None = None,
+        redeemed: Collection[str] = (),
     ) -> None:
         """``times``: seconds of each block by its number in the run; ``written_off``: USD of debt
-        written off by the liquidations that trades belong to, by the number of the trade."""
+        written off by the liquidations that trades belong to, by the number of the trade;
+        ``redeemed``: shares of vaults, for which their asset is paid and not bought."""
         self._half_life = 0 if terms.spot_against else terms.half_life_s
         self._window = terms.window_s
         self._times = np.array([times[trade.block] for trade in trades], dtype=np.float64)
@@ -95,7 +97,7 @@ class FeedEffect:
                 for trade in trades
             ]
         else:
-            moves = [_amount(asset, trade) for trade in trades]
+            moves = [0.0 if trade.sold in redeemed else _amount(asset, trade) for trade in trades]
         self._moves: Floats = np.array(moves, dtype=np.float64)
 
     def shares(self, seen: int, effect: float, now: float) -> Floats:
@@ -260,8 +262,9 @@ class _Judge:
             self._made.setdefault((trade.block, trade.place), []).append(trade.id)
         self._times = [block.timestamp for block in run.blocks]
         lost = _written_off(run)
+        shares = {feed.asset for feed in feeds.values() if feed.markets}
         self._effects = {
-            name: FeedEffect(feed.asset, feed, run.trades, self._times, lost)
+            name: FeedEffect(feed.asset, feed, run.trades, self._times, lost, shares)
             for name, feed in feeds.items()
         }
         self._trade_waves: dict[int, int] = {}

@@ -103,6 +103,13 @@ def test_nothing_seen_has_no_share() -> None:
     assert Effect([]).shares(0, -0.1).size == 0
 
 
+def test_shares_that_are_redeemed_buy_nothing_outside() -> None:
+    paid = trade(1, amount=1_000, sold="vETH", bought="ETH")
+    bought = trade(2, sold="USDX", bought="ETH")
+    effect = FeedEffect("ETH", OUTSIDE, [paid, bought], range(9), redeemed={"vETH"})
+    assert effect.shares(2, 0.01, 9.0).tolist() == [0.0, 0.01]
+
+
 def test_equal_sales_share_alike_however_late_each_is_seen() -> None:
     # The pool gives up 1% to each sale; arbitrage leaves 0.1% of that on the outside price. The
     # second sale's share is no larger for having been seen when the first had been arbitraged.
