@@ -366,16 +366,17 @@ def _contagion(compared: Compared) -> list[Section]:
     text = (
         "What the links of one venue add to the insolvency of another; with several seeds the mean "
     )
-    text += "and its 95% interval."
+    text += "and, where they differ, its 95% interval."
     return [Section("contagion", "Contagion, venue by venue", join([element("p", text), *tables]))]
 
 
-def _entry(mean: float, low: float | None, high: float | None) -> str:
-    """An entry of the matrix with its interval, if there is one and it has a width."""
+def _entry(mean: float, low: float | None, high: float | None) -> Content:
+    """An entry of the matrix, and below it its interval, if there is one and it has a width."""
     told = _said(mean, "contagion_usd")
     if low is None or high is None or low == high:
         return told
-    return f"{told} [{_said(low, 'contagion_usd')}, {_said(high, 'contagion_usd')}]"
+    interval = f"[{_said(low, 'contagion_usd')}, {_said(high, 'contagion_usd')}]"
+    return join([told, element("br"), interval])
 
 
 def _trials(compared: Compared) -> Section:
