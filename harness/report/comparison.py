@@ -375,8 +375,9 @@ def _entry(mean: float, low: float | None, high: float | None) -> Content:
     told = _said(mean, "contagion_usd")
     if low is None or high is None or low == high:
         return told
-    interval = f"[{_said(low, 'contagion_usd')}, {_said(high, 'contagion_usd')}]"
-    return join([told, element("br"), interval])
+    ends = f"[{_said(low, 'contagion_usd')},", f"{_said(high, 'contagion_usd')}]"
+    interval = join((element("span", end) for end in ends), " ")
+    return join([told, element("br"), element("span", interval, class_="wraps")])
 
 
 def _trials(compared: Compared) -> Section:

@@ -72,5 +72,7 @@ def test_every_remedy_can_be_applied_to_venues_together(scenario, remedy):
 
 
 def test_an_entry_is_shown_with_its_interval_where_that_has_a_width():
-    assert _entry(1234.0, 1000.0, 1500.0) == "$1,234<br>[$1,000, $1,500]"
+    assert _entry(1234.0, 1000.0, 1500.0) == (
+        '$1,234<br><span class="wraps"><span>[$1,000,</span> <span>$1,500]</span></span>'
+    )
     assert _entry(-5.0, -5.0, -5.0) == _entry(-5.0, None, None) == "\N{MINUS SIGN}$5"
