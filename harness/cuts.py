@@ -3,7 +3,8 @@
 A link (i, channel) is one way in which venue i and the others reach each other:
 
 ============ =================================================================================
-price        i's forced trades move prices; cut: they go to the sink at the current quote
+price        i's forced trades move prices, or take cash out of a vault where they redeem its
+             shares; cut: they go to the sink at the current quote
 oracle       i reads feeds that others read and move; cut: i reads what they say without any
              forced trade, the rounds of the twin
 holder       holders move collateral between i and other venues, and sell or borrow elsewhere when
