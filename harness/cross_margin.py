@@ -16,6 +16,9 @@ scenario pays it: an owner's equity is the same to the unit. What else changes b
 funding since set-up is settled, and the markets are accrued. Where an account has no cash to settle
 it, because all its margin is in other tokens, it is given that.
 
+An account worth only a few base units of the settlement token cannot be parted: the run without the
+link ends with an EngineError.
+
 A clearing house pays a member's margin into its cross account (ClearingFund.allocate): positions
 that stand alone have none of it before they default, and all of it then.
 """
