@@ -25,11 +25,7 @@ import os
 import sys
 from pathlib import Path
 
-from harness.experiments.contagion import contagion
-from harness.experiments.pool import local_executor
-from harness.metrics.losses import loss_by_role, losses
-from harness.metrics.summary import twin_figures
-from harness.prices.series import load_price_csv
+from harness.experiments.replay import first_price, outcome, with_series
 from harness.run import run
 from harness.scenario import (
     LendingAsset,
@@ -38,7 +34,6 @@ from harness.scenario import (
     PooledLending,
     PositionRow,
     Positions,
-    ReplayPrice,
     Scenario,
     checked,
     load_scenario,
@@ -65,26 +60,13 @@ def accounts(path: Path) -> list[tuple[float, float]]:
 def scenario(folder: Path) -> Scenario:
     """The built-in scenario with real prices and positions in place of its own."""
     base = load_scenario("staked-eth-loops")
-    end = base.clock.time(base.clock.blocks)
-    eth = load_price_csv(folder / ETH_PRICES)
-    steth = [
-        point for point in load_price_csv(folder / STETH_PRICES) if abs(point[0] - STALE) > 1800
-    ]
-    prices = {
-        "ETH": tuple(point for point in eth if point[0] <= end),
-        "STETH": tuple(point for point in steth if base.clock.start - 7200 <= point[0] <= end),
-    }
-    assets = tuple(
-        dataclasses.replace(asset, price=ReplayPrice(prices[asset.symbol]))
-        if asset.symbol in prices
-        else asset
-        for asset in base.assets
+    base = with_series(
+        base,
+        {"ETH": folder / ETH_PRICES, "STETH": folder / STETH_PRICES},
+        without=(STALE, 1800),
     )
-    start = {
-        symbol: [price for at, price in points if at <= base.clock.start][-1]
-        for symbol, points in prices.items()
-    }
-    ratio, eth_usd = start["STETH"] / start["ETH"], start["ETH"]
+    eth_usd = first_price(base, "ETH")
+    ratio = first_price(base, "STETH") / eth_usd
     loops, dollars = accounts(folder / LOOPS), accounts(folder / DOLLARS)
 
     def rows(held: list[tuple[float, float]], symbol: str, worth: float) -> tuple[PositionRow, ...]:
@@ -130,7 +112,6 @@ def scenario(folder: Path) -> Scenario:
         dataclasses.replace(
             base,
             name="staked-eth-loops-replay",
-            assets=assets,
             venues=(*base.venues_of(Pool), *markets),
             populations=populations,
             agents=agents,
@@ -143,35 +124,7 @@ def main() -> int:
     if not DATA:
         print("LIQUIDATION_HARNESS_DATA names no folder of real files", file=sys.stderr)
         return 2
-    result = run(scenario(Path(DATA)), SEED)
-    workers = os.cpu_count() or 1
-    with local_executor(workers) as executor:
-        found = contagion(result, executor=executor, workers=workers)
-    twin = twin_figures(result.twin, result.world)
-    summary = result.summary
-    carried = sorted(loss_by_role(losses(result)).items(), key=lambda item: item[1])
-    output = {
-        "accounts": {name: len(venue.accounts) for name, venue in result.world.venues.items()},
-        "digest": summary["digest"],
-        "liquidations": {"run": summary["liquidations"]["count"], "twin": twin.liquidations},
-        "repaid_usd": {
-            "run": round(summary["liquidations"]["repaid_usd"]),
-            "twin": round(twin.repaid_usd),
-        },
-        "insolvency_usd": {
-            "run": round(summary["solvency"]["insolvency_usd"]),
-            "twin": round(twin.insolvency_usd),
-        },
-        "contagion_usd": {
-            i: {j: round(amount / 1e18) for j, amount in row.items()}
-            for i, row in found.matrix().items()
-        },
-        "interaction_usd": {j: round(v / 1e18) for j, v in found.interaction().items()},
-        "rank_correlation": found.foresight(),
-        "gains_usd": {
-            f"{role} {venue}".strip(): round(amount / 1e18) for (venue, role), amount in carried
-        },
-    }
+    output = outcome(run(scenario(Path(DATA)), SEED))
     print(json.dumps(output, indent=2))
     return 0
 

@@ -1,4 +1,4 @@
-"""The replay of June 2022 on real series and positions prints what is committed beside it."""
+"""Replays on real series, one on real positions too, print what is committed beside them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-REPLAY = Path(__file__).parents[2] / "scripts" / "replays" / "staked_eth_loops.py"
+REPLAYS = sorted((Path(__file__).parents[2] / "scripts" / "replays").glob("*.py"))
 
 
 @pytest.mark.slow
@@ -17,18 +17,20 @@ REPLAY = Path(__file__).parents[2] / "scripts" / "replays" / "staked_eth_loops.p
     not os.environ.get("LIQUIDATION_HARNESS_DATA"),
     reason="LIQUIDATION_HARNESS_DATA names no folder of real files",
 )
-def test_replay_prints_what_is_committed():
+@pytest.mark.parametrize("replay", REPLAYS, ids=lambda path: path.stem)
+def test_replay_prints_what_is_committed(replay):
     done = subprocess.run(
-        [sys.executable, str(REPLAY)], capture_output=True, text=True, check=False
+        [sys.executable, str(replay)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == REPLAY.with_suffix(".txt").read_text("utf-8")
+    assert done.stdout == replay.with_suffix(".txt").read_text("utf-8")
 
 
-def test_replay_without_data_says_so_in_one_line():
+@pytest.mark.parametrize("replay", REPLAYS, ids=lambda path: path.stem)
+def test_replay_without_data_says_so_in_one_line(replay):
     clean = {name: value for name, value in os.environ.items() if "HARNESS_DATA" not in name}
     done = subprocess.run(
-        [sys.executable, str(REPLAY)], capture_output=True, text=True, check=False, env=clean
+        [sys.executable, str(replay)], capture_output=True, text=True, check=False, env=clean
     )
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
