@@ -30,13 +30,13 @@ def with_series(
     scenario: Scenario,
     series: Mapping[str, Path],
     *,
-    without: tuple[int, int] | None = None,
+    without: Mapping[str, tuple[int, int]] | None = None,
 ) -> Scenario:
     """The scenario with these files as the prices of these assets, from shortly before its start to
     its end.
 
-    without: leave out what is within so many seconds (second) of a time stamp (first), as a price
-        that is known to be wrong
+    without: of an asset, leave out what is within so many seconds (second) of a time stamp (first),
+        as a price that is known to be wrong
 
     Raises ScenarioError for a file that cannot be read.
     """
@@ -44,11 +44,11 @@ def with_series(
     assets = list(scenario.assets)
     for place, asset in enumerate(assets):
         if asset.symbol in series:
+            wrong, width = (without or {}).get(asset.symbol, (0, -1))
             points = tuple(
                 (at, price)
                 for at, price in load_price_csv(series[asset.symbol])
-                if start - _BEFORE <= at <= end
-                and (without is None or abs(at - without[0]) > without[1])
+                if start - _BEFORE <= at <= end and abs(at - wrong) > width
             )
             assets[place] = dataclasses.replace(asset, price=ReplayPrice(points))
     return dataclasses.replace(scenario, assets=tuple(assets))

@@ -63,7 +63,7 @@ def scenario(folder: Path) -> Scenario:
     base = with_series(
         base,
         {"ETH": folder / ETH_PRICES, "STETH": folder / STETH_PRICES},
-        without=(STALE, 1800),
+        without={"STETH": (STALE, 1800)},
     )
     eth_usd = first_price(base, "ETH")
     ratio = first_price(base, "STETH") / eth_usd
