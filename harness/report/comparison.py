@@ -362,11 +362,11 @@ def _contagion(compared: Compared) -> list[Section]:
     for place, (name, matrix) in enumerate(matrices.items()):
         rows = [(i, *(_entry(*cell) for cell in cells.values())) for i, cells in matrix.items()]
         head = ("From \\ in", *matrix)
-        tables.append(table(f"contagion-{place}", f"{name}, means with intervals", head, rows))
+        tables.append(table(f"contagion-{place}", f"{name}, means", head, rows))
     text = (
         "What the links of one venue add to the insolvency of another; with several seeds the mean "
+        "and, where they differ, its 95% interval."
     )
-    text += "and, where they differ, its 95% interval."
     return [Section("contagion", "Contagion, venue by venue", join([element("p", text), *tables]))]
 
 
