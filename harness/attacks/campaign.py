@@ -56,7 +56,7 @@ class _Part:
     name: str = NAME
     count: int = 1
 
-    def build(self, index: int, context: Context) -> Agent:  # noqa: ARG002 - there is one
+    def build(self, index: int, context: Context) -> Agent:
         """See `OutsideAgent.build`."""
         return self.agent
 

@@ -78,7 +78,7 @@ class PooledClaims:
             )
         return found
 
-    def own(self, engine: Engine, accounts: Sequence[bytes]) -> Holdings:  # noqa: ARG002
+    def own(self, engine: Engine, accounts: Sequence[bytes]) -> Holdings:
         """See `Claims.own`."""
         own = {}
         for symbol, token in self.tokens.items():
@@ -120,7 +120,7 @@ class IsolatedClaims:
         collateral = sum(self.market.read(engine, "position", who)[2] for who in accounts)
         return {self.debt: owed - assets, self.collateral: -collateral}
 
-    def written_off(self, engine: Engine) -> Holdings:  # noqa: ARG002 - there is none
+    def written_off(self, engine: Engine) -> Holdings:
         """See `Claims.written_off`."""
         return {}
 
@@ -133,15 +133,15 @@ class VaultShares:
     vault: Contract
     shares: str
 
-    def held(self, engine: Engine, accounts: Sequence[bytes]) -> list[Holdings]:  # noqa: ARG002
+    def held(self, engine: Engine, accounts: Sequence[bytes]) -> list[Holdings]:
         """See `Claims.held`: shares are counted with the tokens."""
         return [{} for _ in accounts]
 
-    def own(self, engine: Engine, accounts: Sequence[bytes]) -> Holdings:  # noqa: ARG002
+    def own(self, engine: Engine, accounts: Sequence[bytes]) -> Holdings:
         """See `Claims.own`."""
         return {self.shares: -self.vault.read(engine, "totalSupply")}
 
-    def written_off(self, engine: Engine) -> Holdings:  # noqa: ARG002 - there is none
+    def written_off(self, engine: Engine) -> Holdings:
         """See `Claims.written_off`."""
         return {}
 
@@ -158,12 +158,12 @@ class FeeClaims:
         """See `Claims.held`."""
         return [{self.token: self.ledger.read(engine, "balanceOf", who)} for who in accounts]
 
-    def own(self, engine: Engine, accounts: Sequence[bytes]) -> Holdings:  # noqa: ARG002
+    def own(self, engine: Engine, accounts: Sequence[bytes]) -> Holdings:
         """See `Claims.own`: it owes the deposits, and the collector what was charged."""
         owed = self.ledger.read(engine, "totalBalance")
         return {self.token: -owed}
 
-    def written_off(self, engine: Engine) -> Holdings:  # noqa: ARG002 - there is none
+    def written_off(self, engine: Engine) -> Holdings:
         """See `Claims.written_off`."""
         return {}
 

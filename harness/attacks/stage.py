@@ -109,7 +109,7 @@ class Sent:
 class InOrder:
     """Block ordering: as the script sent them; those placed first before, those last after."""
 
-    def arrange(self, orders: Sequence[Order], seed: int, block: int) -> list[Order]:  # noqa: ARG002
+    def arrange(self, orders: Sequence[Order], seed: int, block: int) -> list[Order]:
         """See `BlockOrdering.arrange`."""
         rank = {"attack-first": 0, "attack-last": 2}
         return sorted(orders, key=lambda order: rank.get(order.action, 1))

@@ -7,8 +7,10 @@ which forced trades move nothing, are the ends of a range.
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,11 @@ from harness.experiments.pool import local_executor
 from harness.metrics.losses import loss_by_role, losses
 from harness.metrics.summary import twin_figures
 from harness.prices.series import load_price_csv
-from harness.run import RunResult
+from harness.run import RunResult, run
 from harness.scenario import ReplayPrice, Scenario
+
+DATA = "LIQUIDATION_HARNESS_DATA"
+"""Environment variable that names the folder of real files."""
 
 _WAD = 10**18
 
@@ -97,4 +102,17 @@ def outcome(result: RunResult) -> dict[str, Any]:
     }
 
 
-__all__ = ["first_price", "outcome", "with_series"]
+def play(build: Callable[[Path], Scenario], seed: int) -> int:
+    """Prints the outcome of what ``build`` makes of the folder of real files, as one JSON object.
+
+    Returns an exit code: 2, with a line on stderr, where no folder is named.
+    """
+    folder = os.environ.get(DATA, "")
+    if not folder:
+        sys.stderr.write(f"{DATA} names no folder of real files\n")
+        return 2
+    sys.stdout.write(json.dumps(outcome(run(build(Path(folder)), seed)), indent=2) + "\n")
+    return 0
+
+
+__all__ = ["DATA", "first_price", "outcome", "play", "with_series"]

@@ -49,23 +49,23 @@ class IsolatedLendingVenue(PooledLendingVenue):
         """The liquidation loan-to-value, which never changes."""
         return self.thresholds_bps[COLLATERAL] * (WAD // BPS)
 
-    def supply_call(self, symbol: str, amount: int, owner: bytes) -> bytes:  # noqa: ARG002
+    def supply_call(self, symbol: str, amount: int, owner: bytes) -> bytes:
         """See `PooledLendingVenue.supply_call`; the collateral only."""
         return self.market.encode("supplyCollateral", amount, owner)
 
-    def withdraw_call(self, symbol: str, amount: int, owner: bytes) -> bytes:  # noqa: ARG002
+    def withdraw_call(self, symbol: str, amount: int, owner: bytes) -> bytes:
         """See `PooledLendingVenue.withdraw_call`; the collateral only."""
         return self.market.encode("withdrawCollateral", amount, owner, owner)
 
-    def borrow_call(self, symbol: str, amount: int, owner: bytes, to: bytes) -> bytes:  # noqa: ARG002
+    def borrow_call(self, symbol: str, amount: int, owner: bytes, to: bytes) -> bytes:
         """See `PooledLendingVenue.borrow_call`."""
         return self.market.encode("borrow", amount, 0, owner, to)
 
-    def repay_call(self, symbol: str, amount: int, owner: bytes) -> bytes:  # noqa: ARG002
+    def repay_call(self, symbol: str, amount: int, owner: bytes) -> bytes:
         """See `PooledLendingVenue.repay_call`."""
         return self.market.encode("repay", amount, 0, owner)
 
-    def deleverage_call(self, collateral: str, debt: str, amount: int) -> bytes:  # noqa: ARG002
+    def deleverage_call(self, collateral: str, debt: str, amount: int) -> bytes:
         """See `PooledLendingVenue.deleverage_call`."""
         return self.deleverager.encode("deleverage", self.market.address, amount, 0)
 

@@ -13,16 +13,12 @@ of the liquidations of that night.
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from pathlib import Path
 
-from harness.experiments.replay import outcome, with_series
-from harness.run import run
+from harness.experiments.replay import play, with_series
 from harness.scenario import Scenario, checked, load_scenario
 
-DATA = os.environ.get("LIQUIDATION_HARNESS_DATA", "")
 SERIES = {
     "CRV": "prices/2024-06_crv__binance_CRVUSDT_5m.csv.gz",
     "ETH": "prices/2024-06_crv__binance_ETHUSDT_5m.csv.gz",
@@ -36,14 +32,5 @@ def scenario(folder: Path) -> Scenario:
     return checked(with_series(load_scenario("five-venue-founder"), series))
 
 
-def main() -> int:
-    """Prints the range of outcomes, the matrix and who carried what, as one JSON object."""
-    if not DATA:
-        print("LIQUIDATION_HARNESS_DATA names no folder of real files", file=sys.stderr)
-        return 2
-    print(json.dumps(outcome(run(scenario(Path(DATA)), SEED)), indent=2))
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(play(scenario, SEED))

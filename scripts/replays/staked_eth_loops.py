@@ -20,13 +20,10 @@ import csv
 import dataclasses
 import gzip
 import io
-import json
-import os
 import sys
 from pathlib import Path
 
-from harness.experiments.replay import first_price, outcome, with_series
-from harness.run import run
+from harness.experiments.replay import first_price, play, with_series
 from harness.scenario import (
     LendingAsset,
     Liquidator,
@@ -39,7 +36,6 @@ from harness.scenario import (
     load_scenario,
 )
 
-DATA = os.environ.get("LIQUIDATION_HARNESS_DATA", "")
 ETH_PRICES = "prices/2022-06_steth_3ac__binance_ETHUSDT_5m.csv.gz"
 STETH_PRICES = "prices/2022-05_07__coingecko_stETH_usd_hourly.csv.gz"
 LOOPS = "positions/aave_lido_2023-06__b1.csv.gz"
@@ -119,15 +115,5 @@ def scenario(folder: Path) -> Scenario:
     )
 
 
-def main() -> int:
-    """Prints the range of outcomes, the matrix and who carried what, as one JSON object."""
-    if not DATA:
-        print("LIQUIDATION_HARNESS_DATA names no folder of real files", file=sys.stderr)
-        return 2
-    output = outcome(run(scenario(Path(DATA)), SEED))
-    print(json.dumps(output, indent=2))
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(play(scenario, SEED))
