@@ -33,7 +33,6 @@ from harness.scenario.prices import (
     JumpDiffusionPrice,
     ReplayPrice,
     SchedulePrice,
-    SharePrice,
 )
 from harness.scenario.sources import feed_sources, own
 from harness.scenario.units import BPS
@@ -130,7 +129,7 @@ def _check_asset(scenario: Scenario, asset: Asset, path: str) -> None:
         _steps(process.points, f"{path}.price.points")
     if isinstance(process, ReplayPrice):
         _check_replay(scenario, process, f"{path}.price")
-    elif asset.start_price_usd is None and not isinstance(process, SharePrice):
+    elif asset.start_price_usd is None and not asset.is_share:
         raise ScenarioError(
             f"{path}.start_price_usd", None, "required, but for a replay or a share"
         )

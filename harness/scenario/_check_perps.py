@@ -17,7 +17,6 @@ from harness.scenario.perps import (
     Traders,
     VaultHedger,
 )
-from harness.scenario.prices import SharePrice
 from harness.scenario.units import BPS
 from harness.scenario.venues import Lending, Pool
 
@@ -99,7 +98,7 @@ def _check_exchange(scenario: Scenario, spec: PerpExchange, path: str) -> None:
 def _check_asset(scenario: Scenario, symbol: str, path: str) -> None:
     _known(symbol, [asset.symbol for asset in scenario.assets], path, "an asset's symbol")
     asset = scenario.asset(symbol)
-    if isinstance(asset.price, SharePrice):
+    if asset.is_share:
         raise ScenarioError(path, symbol, "no share of a vault: shares are redeemed, not traded")
     if asset.feed is None:
         raise ScenarioError(path, symbol, "an asset with a feed ([asset.feed])")

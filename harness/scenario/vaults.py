@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -10,11 +9,11 @@ from harness.errors import ScenarioError
 from harness.scenario._decode import Key, Range
 from harness.scenario.agents import Agent
 from harness.scenario.blocks import Bid, Outages
-from harness.scenario.feeds import DerivedFeed, Feed, SharePriceFeed
+from harness.scenario.feeds import SharePriceFeed
 from harness.scenario.liquidation import AbsorbAndSell, StabilityDeposits
 from harness.scenario.model import Scenario
 from harness.scenario.populations import Borrowers, Positions
-from harness.scenario.prices import SharePrice
+from harness.scenario.sources import own
 from harness.scenario.units import Amount, Blocks, Bps, Name, Symbol, base_units
 from harness.scenario.venues import Lending, Pool, PooledLending, Venue
 
@@ -130,9 +129,12 @@ def check_vaults(scenario: Scenario) -> None:
             _check_vault(scenario, vault, i, shares)
             shares.append(vault.share)
     for i, asset in enumerate(scenario.assets):
-        if isinstance(asset.price, SharePrice):
+        if asset.is_share:
             _check_share(scenario, i, shares)
-        elif any(isinstance(feed, SharePriceFeed) for feed in _feeds(asset.feed)):
+        elif any(
+            isinstance(feed, SharePriceFeed)
+            for feed in (asset.feed, *dict(own(asset.feed)).values())
+        ):
             allowed = "a feed of an asset that is the share of a vault"
             raise ScenarioError(f"asset[{i}].feed", "share-price", allowed)
     _check_order(scenario)
@@ -174,11 +176,11 @@ def _check_accounts(scenario: Scenario) -> None:
 def _check_vault(scenario: Scenario, vault: Vault, index: int, taken: list[str]) -> None:
     path = f"venue[{index}]"
     assets = {asset.symbol: asset for asset in scenario.assets}
-    if vault.asset not in assets or isinstance(assets[vault.asset].price, SharePrice):
+    if vault.asset not in assets or assets[vault.asset].is_share:
         allowed = "an asset's symbol, not that of a share"
         raise ScenarioError(f"{path}.asset", vault.asset, allowed)
     share = assets.get(vault.share)
-    if share is None or not isinstance(share.price, SharePrice):
+    if share is None or not share.is_share:
         allowed = 'the symbol of an asset with price.process = "share-price"'
         raise ScenarioError(f"{path}.share", vault.share, allowed)
     if vault.share in taken:
@@ -276,17 +278,9 @@ def _check_order(scenario: Scenario) -> None:
             vaults.append(venue.share)
         if isinstance(venue, Lending):
             for listed in venue.assets:
-                price = scenario.asset(listed.symbol).price
-                if isinstance(price, SharePrice) and listed.symbol not in vaults:
+                if scenario.asset(listed.symbol).is_share and listed.symbol not in vaults:
                     allowed = f"a venue below the vault of {listed.symbol} in the file"
                     raise ScenarioError(f"venue[{i}].name", venue.name, allowed)
-
-
-def _feeds(feed: Feed | None) -> Iterator[Feed]:
-    if feed is not None:
-        yield feed
-    if isinstance(feed, DerivedFeed):
-        yield from (source for _, source in feed.within)
 
 
 __all__ = [
