@@ -206,7 +206,10 @@ def test_depositors_who_run_take_the_cash_of_the_healthy_market_and_shares_stay_
     assert min(row.block for row in rows) == bad_debt.block + 1
     healthy = found.run.blocks[-1].venues["eth"].states[1]
     assert healthy.cash < 300_000 * UNIT
-    assert losses(found)  # adds up or raises nothing: checked in full above
+    redeemed = [row for row in losses(found) if (row.venue, row.role) == ("prime", "depositors")]
+    assert {row.asset for row in redeemed} == {"USDX", "vUSDX"}
+    for asset in found.world.tokens:
+        assert sum(row.amount for row in losses(found) if row.asset == asset) == 0
 
 
 def test_shares_that_cannot_be_redeemed_cannot_be_liquidated_unless_the_link_is_cut(tmp_path):
