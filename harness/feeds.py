@@ -54,6 +54,9 @@ class FeedRig:
         self._tokens = tokens
         self._start_prices = start_prices
         self._left = list(feed_sources(scenario))
+        self._placed: list[Source] = []
+        self._pools: dict[str, Contract] = {}
+        self._vaults: dict[str, Contract] = {}
         self._readers = _readers(scenario)
         self.feeds: dict[str, Contract] = {}
         self.relays: dict[str, dict[str, Contract]] = {name: {} for name in self._readers}
@@ -61,28 +64,30 @@ class FeedRig:
     def deploy(self, pools: Mapping[str, Contract], vaults: Mapping[str, Contract]) -> None:
         """Deploys every feed whose sources, pools and vaults are there, each after those it reads.
 
-        pools: by name
-        vaults: by the symbols of their shares
+        pools: those that have been added, by name
+        vaults: those that have been added, by the symbols of their shares
         """
+        self._pools.update(pools)
+        self._vaults.update(vaults)
         placed = []
         for source in self._left:
-            waits = isinstance(source.feed, SharePriceFeed) and source.symbol not in vaults
-            if waits or any(name not in self.feeds for name in source.reads):
+            if self._waits(source) or any(name not in self.feeds for name in source.reads):
                 continue
-            kind, args = self._terms(source, pools, vaults)
+            kind, args = self._terms(source)
             self.feeds[source.name] = self._setup.deploy(kind, *args)
             placed.append(source)
             if isinstance(source.feed, PushFeed):
                 self._transmit(source)
         self._left = [source for source in self._left if source not in placed]
-        averages = [
-            (source.feed, self.feeds[source.name])
-            for source in placed
-            if isinstance(source.feed, PoolTwapFeed)
-        ]
-        if averages:
+        self._placed += placed
+        if any(isinstance(source.feed, PoolTwapFeed) for source in placed):
+            averages = [
+                (source.feed, self.feeds[source.name])
+                for source in self._placed
+                if isinstance(source.feed, PoolTwapFeed)
+            ]
             _fill_averages(self._setup, averages)
-            for source in placed:
+            for source in self._placed:
                 if isinstance(source.feed, PushFeed):
                     self._transmit(source)  # the first report is a window old by now
         self._relay({source.name for source in placed})
@@ -90,6 +95,13 @@ class FeedRig:
     def read_by(self, venue: str) -> dict[str, Contract]:
         """What a venue reads for each feed: the feed, or its own relay."""
         return {**self.feeds, **self.relays[venue]}
+
+    def _waits(self, source: Source) -> bool:
+        """Whether the vault or the pool that a feed reads is not there yet."""
+        feed = source.feed
+        if isinstance(feed, SharePriceFeed):
+            return source.symbol not in self._vaults
+        return isinstance(feed, PoolSpotFeed | PoolTwapFeed) and feed.pool not in self._pools
 
     def _transmit(self, source: Source) -> None:
         answer = feed_answer(self._start_prices[source.symbol], source.decimals)
@@ -104,12 +116,7 @@ class FeedRig:
                     relay = self._setup.deploy("RelayFeed", KEEPER, address)
                     self.relays[venue][feed] = relay
 
-    def _terms(
-        self,
-        source: Source,
-        pools: Mapping[str, Contract],
-        vaults: Mapping[str, Contract],
-    ) -> tuple[str, tuple[Any, ...]]:
+    def _terms(self, source: Source) -> tuple[str, tuple[Any, ...]]:
         """The contract of a feed and what it is constructed with."""
         spec, symbol = source.feed, source.symbol
         title = f"{symbol} / USD"
@@ -119,16 +126,16 @@ class FeedRig:
         if isinstance(spec, PushFeed):
             return "PushFeed", (KEEPER, spec.decimals, title)
         if isinstance(spec, PoolSpotFeed):
-            pool = pools[spec.pool].address
+            pool = self._pools[spec.pool].address
             token = self._tokens[symbol].address
             title = f"{symbol} / USD (pool)"
             return "PoolSpotFeed", (pool, token, read[0], spec.decimals, title)
         if isinstance(spec, PoolTwapFeed):
-            pool, token = pools[spec.pool].address, self._tokens[symbol].address
+            pool, token = self._pools[spec.pool].address, self._tokens[symbol].address
             window = (spec.window_s, spec.granularity, spec.decimals)
             return "PoolTwapFeed", (pool, token, read[0], *window, title)
         if isinstance(spec, SharePriceFeed):
-            return "SharePriceFeed", (vaults[symbol].address, spec.decimals, title)
+            return "SharePriceFeed", (self._vaults[symbol].address, spec.decimals, title)
         if isinstance(spec, MedianFeed):
             return "MedianFeed", (read, spec.source_max_age_s, spec.quorum, spec.decimals, title)
         if isinstance(spec, BoundedFeed):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -72,7 +72,9 @@ class LendingRig:
         router: Contract,
         tokens: MutableMapping[str, Contract],
         decimals: Mapping[str, int],
+        open_pools: Callable[[str], Mapping[str, Contract]],
     ) -> None:
+        """``open_pools`` deploys the pools of a vault's shares, which are a token by then."""
         self._setup = setup
         self._scenario = scenario
         self._seeder = seeder
@@ -81,6 +83,7 @@ class LendingRig:
         self._router = router
         self._tokens = tokens
         self._decimals = decimals
+        self._open_pools = open_pools
         self._unopened: list[str] = []
         self.venues: dict[str, PooledLendingVenue] = {}
         self.vaults: dict[str, VaultHandle] = {}
@@ -118,7 +121,7 @@ class LendingRig:
         )
         self.vaults[spec.name], self._tokens[spec.share] = handle, handle.vault
         self._setup.send(ADMIN, self._router, "setRedeems", handle.vault.address, True)
-        self._feeds.deploy({}, {spec.share: handle.vault})
+        self._feeds.deploy(self._open_pools(spec.share), {spec.share: handle.vault})
 
     def _deploy_market(self, name: str, held: Sequence[Position]) -> PooledLendingVenue:
         spec, executors = self._scenario.venue(name), self._executors

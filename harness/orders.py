@@ -56,6 +56,15 @@ VAULT_GAS: Mapping[str, int] = {
     "deallocate": 293_000,
 }
 
+#: Gas that actions around pools of shares declare, as above; ``liquidate_traded_shares`` redeems a
+#: part of what it seizes, sells the other in the pool and what both brought in another.
+#: ``tests/contagion/test_share_gas.py`` measures it.
+SHARE_GAS: Mapping[str, int] = {
+    "liquidate_traded_shares": 900_000,
+    "arbitrage_shares": 500_000,
+    "sell_shares": 150_000,
+}
+
 #: Gas an action declares: the most that one of its transactions used, failed ones included, on
 #: py-evm, which counts gas exactly, in the first crash of black-thursday, rounded up to the next
 #: thousand. ``tests/simulation/test_declared_gas.py`` measures every entry again.
@@ -74,6 +83,7 @@ DECLARED_GAS: Mapping[str, int] = {
     "withdraw": 112_000,
     "remove_liquidity": 171_000,
     **VAULT_GAS,
+    **SHARE_GAS,
     "leverage": 396_000,
     **EXCHANGE_GAS,
     **MODULE_GAS,

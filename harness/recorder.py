@@ -303,6 +303,7 @@ class Recorder:
             spot_after=fields["spotAfter"],
             call=call,
             after=after,
+            redeemed=fields["pool"] == fields["tokenIn"],
         )
 
     def _call_state(self, venue: str, number: int) -> CallState | None:

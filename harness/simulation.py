@@ -30,6 +30,7 @@ from harness.agents.holder import HOLDERS, HolderAgent
 from harness.agents.keeper import TopTransaction
 from harness.agents.lender import LenderAgent
 from harness.agents.participants import participant
+from harness.agents.shares import ShareArbitrageurAgent
 from harness.agents.trader import TRADERS
 from harness.agents.vaults import CuratorAgent, VaultDepositorAgent
 from harness.books import Books
@@ -66,6 +67,7 @@ from harness.scenario import (
     PoolTwapFeed,
     PushFeed,
     Scenario,
+    ShareArbitrageur,
     StalePriceBorrower,
     Supplier,
     Trigger,
@@ -199,6 +201,8 @@ def build_agents(context: Context) -> list[Agent]:
                 agents.append(StalePriceBorrowerAgent(spec, index, context))
             elif isinstance(spec, VaultDepositor):
                 agents.append(VaultDepositorAgent(spec, index, context))
+            elif isinstance(spec, ShareArbitrageur):
+                agents.append(ShareArbitrageurAgent(spec, index, context))
             elif isinstance(spec, Curator):
                 agents.append(CuratorAgent(spec, context))
             elif type(spec) in EXCHANGE_AGENTS:

@@ -352,6 +352,7 @@ def _trades(run: Trace) -> pa.Table:
         columns.put(name, [getattr(row, name) for row in run.trades], "text")
     for name in ("amount_in", "amount_out", "spot_before", "spot_after"):
         columns.put(name, [getattr(row, name) for row in run.trades], "big")
+    columns.put("redeemed", [int(row.redeemed) for row in run.trades], "int64")
     return columns.table()
 
 

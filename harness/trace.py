@@ -146,7 +146,8 @@ class CallState(NamedTuple):
 class TradeRow(NamedTuple):
     """A forced trade. Spots: units bought for a unit sold (base units, x 1e36), before and after.
     ``call`` is given where a called account sold; ``after`` counts the liquidations that whoever
-    hedges what they closed had seen, or the one with whose collateral a kept one's sale began."""
+    hedges what they closed had seen, or the one with whose collateral a kept one's sale began;
+    ``redeemed``: the vault whose shares were sold paid for them, not a pool."""
 
     id: int
     block: int
@@ -162,6 +163,7 @@ class TradeRow(NamedTuple):
     spot_after: int
     call: CallState | None = None
     after: int = 0
+    redeemed: bool = False
 
 
 class BadDebtRow(NamedTuple):

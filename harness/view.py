@@ -14,6 +14,7 @@ import numpy as np
 
 from harness.calls import CallBook
 from harness.contracts import WORD, Contract
+from harness.curves import Hop
 from harness.cuts import UNCUT
 from harness.engine.base import Engine, Receipt
 from harness.exchange_view import ExchangeState
@@ -33,9 +34,9 @@ from harness.protocols.pooled_lending import (
     Shortfall,
 )
 from harness.scenario import BPS, PRICE_UNIT, Scenario, usd_wad
+from harness.share_exit import ShareExit
 from harness.world import PoolHandle, World
 
-PIPS = 1_000_000
 #: A curve of so many times a vault is as good as its quote, to a part in so many.
 _FLAT = 10**12
 WAD_PER_PRICE = WAD // PRICE_UNIT
@@ -47,23 +48,6 @@ class FeedRound(NamedTuple):
     answer: int
     round_id: int
     updated_at: int
-
-
-class Hop(NamedTuple):
-    """One leg of a trade as a constant-product curve: what it takes, what it pays, its fee."""
-
-    reserve_in: int
-    reserve_out: int
-    fee_pips: int
-
-    def amount_out(self, amount_in: int) -> int:
-        """What the curve pays, rounded down."""
-        taken = amount_in * (PIPS - self.fee_pips)
-        return taken * self.reserve_out // (self.reserve_in * PIPS + taken)
-
-    def marginal_out(self, amount_in: int) -> int:
-        """What it would pay at its current quote if that did not move, rounded down."""
-        return amount_in * (PIPS - self.fee_pips) * self.reserve_out // (self.reserve_in * PIPS)
 
 
 class _Watch:
@@ -485,7 +469,7 @@ class View:
 
     def forced_sale_hop(self, sold: str, bought: str) -> Hop | None:
         """The curve on which forced sales of this pair are filled, None if nobody takes them: that
-        of a pool; for shares of a vault, which are redeemed first, as far as `redeemable` says,
+        of a pool; for shares of a vault, where all are redeemed first, as far as `redeemable` says,
         that of the pool of its asset in units of shares, or nearly a straight line."""
         if sold in self._world.vault_of:
             asset = self._world.vault_of[sold].spec.asset
@@ -499,6 +483,22 @@ class View:
         name = self._world.pool_of(sold, bought)
         return None if name is None else self.pool_hop(name, sold)
 
+    def share_exit(self, sold: str, bought: str) -> ShareExit | None:
+        """How shares that a pool trades against their vault's asset are left, by forced sales; None
+        for what is not such a share, or where nobody takes the vault's asset for what is asked."""
+        vault = self._world.vault_of.get(sold)
+        name = None if vault is None else self._world.pool_of(sold, vault.spec.asset)
+        if vault is None or name is None:
+            return None
+        onward, asset = None, vault.spec.asset
+        if asset != bought:
+            onward = self.forced_sale_hop(asset, bought)
+            if onward is None:
+                return None
+        state, most = self.vaults[vault.spec.name], self.redeemable(sold)
+        most = state.shares if most is None else most
+        return ShareExit(state.assets, state.shares, most, self.pool_hop(name, sold), onward)
+
     def redeemable(self, symbol: str) -> int | None:
         """Shares that their vault could pay for now; None for what is not redeemed, or where the
         sink pays."""
@@ -506,8 +506,7 @@ class View:
         if vault is None or any(self.cuts.has(market, "claims") for market in vault.markets):
             return None
         state = self.vaults[vault.spec.name]
-        # a share may be worth a little more by the time the transaction runs
-        return min(state.shares, state.shares_down(state.liquidity) * (BPS - 1) // BPS)
+        return state.payable_shares()
 
     # --- accounts ------------------------------------------------------------------------
 
@@ -559,4 +558,4 @@ class View:
         return sum(1 for owner, _ in self.mempool if owner == agent)
 
 
-__all__ = ["ExchangeState", "FeedRound", "Hop", "VenueState", "View"]
+__all__ = ["ExchangeState", "FeedRound", "VenueState", "View"]

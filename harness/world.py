@@ -61,9 +61,11 @@ from harness.scenario import (
     Scenario,
     Vault,
     base_units,
+    pools_of_shares,
 )
 from harness.scenario.sources import Source, by_name, feed_sources
 from harness.setup import Setup
+from harness.share_traders import ShareTraders, equip_share_traders
 from harness.traders import Trader, lending_positions
 
 #: LP wei that a pool's first mint locks for good.
@@ -117,6 +119,7 @@ class World:
     clearing: Mapping[str, ClearingVenue] = field(default_factory=dict)
     vaults: Mapping[str, VaultHandle] = field(default_factory=dict)
     vault_lens: Contract | None = None
+    share_traders: ShareTraders = field(default_factory=ShareTraders)
 
     @cached_property
     def units(self) -> Mapping[str, int]:
@@ -143,6 +146,14 @@ class World:
     def vault_markets(self) -> Mapping[str, tuple[str, ...]]:
         """The markets behind each share, by its symbol."""
         return {symbol: vault.markets for symbol, vault in self.vault_of.items()}
+
+    def liquidation_of(self, collateral: str) -> str:
+        """What a liquidation that seizes this is called in DECLARED_GAS."""
+        if collateral not in self.vault_of:
+            return "liquidate"
+        asset = self.vault_of[collateral].spec.asset
+        traded = self.pool_of(collateral, asset) is not None
+        return "liquidate_traded_shares" if traded else "liquidate_shares"
 
     def can_sell(self, sold: str, bought: str) -> bool:
         """Whether a forced trade of this pair has somewhere to go."""
@@ -199,25 +210,31 @@ def deploy(
     }
     seeder = Seeder(setup, tokens, shares)
     externals = _deploy_externals(scenario, setup, seeder, tokens, start_prices)
-    pools = _deploy_pools(scenario, setup, seeder, tokens, start_prices)
+    pool_specs = scenario.venues_of(Pool)
+    opened = [pool for pool in pool_specs if pool.base not in shares]
+    pools = _deploy_pools(scenario, opened, setup, seeder, tokens, start_prices)
     rig = FeedRig(setup, scenario, tokens, start_prices)
     rig.deploy({name: pool.contract for name, pool in pools.items()}, {})
 
-    router = setup.deploy("RedeemingRouter" if shares else "ForcedTradeRouter", ADMIN)
+    router = setup.deploy(_router_kind(scenario), ADMIN)
     sink = setup.deploy("Sink", router.address)
     setup.send(ADMIN, router, "setSink", sink.address)
-    routed: set[frozenset[str]] = set()
-    for pool in pools.values():
-        pair = frozenset((pool.base, pool.quote))
-        if pair not in routed:  # the first of a pair, as `World.pool_of`
-            base, quote = tokens[pool.base].address, tokens[pool.quote].address
-            setup.send(ADMIN, router, "setPool", base, quote, pool.contract.address)
-        routed.add(pair)
+    _route(setup, router, tokens, pools)
     fee_ledger = setup.deploy(
         "FeeLedger", tokens[scenario.block_space.fee_asset].address, BUILDER, COLLECTOR
     )
     executors = deploy_executors(setup, scenario, router)
-    lending = LendingRig(setup, scenario, seeder, rig, executors, router, tokens, decimals)
+
+    def open_pools(share: str) -> dict[str, Contract]:
+        traded = [pool for pool in pool_specs if pool.base == share]
+        found = _deploy_pools(scenario, traded, setup, seeder, tokens, start_prices)
+        _route(setup, router, tokens, found)
+        pools.update(found)
+        return {name: pool.contract for name, pool in found.items()}
+
+    lending = LendingRig(
+        setup, scenario, seeder, rig, executors, router, tokens, decimals, open_pools
+    )
     sink_stock: dict[str, int] = dict.fromkeys(decimals, 0)
     for name, held in _held(scenario, positions, traders).items():
         lending.deploy(name, held)
@@ -281,6 +298,9 @@ def deploy(
             for position in positions.get(population.venue, ()):
                 if position.population == population.name and position.action != "nothing":
                     fee_deposits[address_of(position)] = deposit
+    share_traders = equip_share_traders(
+        setup, scenario, decimals, mint=seeder.mint, approve=seeder.approve
+    )
     equipped = equip(
         setup,
         scenario,
@@ -343,6 +363,7 @@ def deploy(
         clearing=clearing,
         vaults=vaults,
         vault_lens=vault_lens,
+        share_traders=share_traders,
     )
 
 
@@ -395,15 +416,39 @@ def _deploy_externals(
     return externals
 
 
+def _router_kind(scenario: Scenario) -> str:
+    """The router that a scenario's forced trades need."""
+    if not scenario.venues_of(Vault):
+        return "ForcedTradeRouter"
+    return "ShareRouter" if pools_of_shares(scenario) else "RedeemingRouter"
+
+
+def _route(
+    setup: Setup,
+    router: Contract,
+    tokens: Mapping[str, Contract],
+    pools: Mapping[str, PoolHandle],
+) -> None:
+    """Sends forced trades of each pair to the first of its pools, as `World.pool_of`."""
+    routed: set[frozenset[str]] = set()
+    for pool in pools.values():
+        pair = frozenset((pool.base, pool.quote))
+        if pair not in routed:
+            base, quote = tokens[pool.base].address, tokens[pool.quote].address
+            setup.send(ADMIN, router, "setPool", base, quote, pool.contract.address)
+        routed.add(pair)
+
+
 def _deploy_pools(
     scenario: Scenario,
+    specs: Sequence[Pool],
     setup: Setup,
     seeder: Seeder,
     tokens: Mapping[str, Contract],
     start_prices: Mapping[str, int],
 ) -> dict[str, PoolHandle]:
     pools: dict[str, PoolHandle] = {}
-    for spec in scenario.venues_of(Pool):
+    for spec in specs:
         base, quote = scenario.asset(spec.base), scenario.asset(spec.quote)
         contract = setup.deploy(
             "ConstantProductPool",

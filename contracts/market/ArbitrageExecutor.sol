@@ -36,7 +36,8 @@ contract ArbitrageExecutor is IArbitrageExecutor {
     }
 
     function _trade(Leg calldata leg, uint256 amountIn, uint256 index)
-        private
+        internal
+        virtual
         returns (address tokenOut, uint256 amountOut)
     {
         if (leg.kind == POOL) return _tradePool(IConstantProductPool(leg.venue), leg.tokenIn, amountIn);

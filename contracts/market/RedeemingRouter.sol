@@ -36,7 +36,7 @@ contract RedeemingRouter is IRedeemingRouter, ForcedTradeRouter {
         uint256 amountIn,
         uint256 minOut,
         address to
-    ) public override(ForcedTradeRouter, IForcedTradeRouter) returns (uint256 amountOut) {
+    ) public virtual override(ForcedTradeRouter, IForcedTradeRouter) returns (uint256 amountOut) {
         if (!redeems[tokenIn]) {
             return super.sell(origin, account, tokenIn, tokenOut, amountIn, minOut, to);
         }
@@ -52,7 +52,7 @@ contract RedeemingRouter is IRedeemingRouter, ForcedTradeRouter {
     }
 
     function _redeem(address origin, address account, IERC4626 vault, uint256 shares, address to)
-        private
+        internal
         returns (uint256 assets)
     {
         uint256 priceBefore = _priceDown(vault);

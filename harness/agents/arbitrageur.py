@@ -15,10 +15,11 @@ from math import isqrt
 
 from harness.accounts import account
 from harness.agents.base import Context, OrderMaker, OutageClock
+from harness.curves import PIPS, Hop
 from harness.orders import DECLARED_GAS, Order
 from harness.people import USD, USD_DECIMALS
 from harness.scenario import Arbitrageur, usd_wad
-from harness.view import PIPS, Hop, View
+from harness.view import View
 
 POOL, EXTERNAL = 0, 1
 

@@ -225,7 +225,7 @@ class DutchBuyer(Participant):
         gain = view.usd_wad(debt, max(0, proceeds - needed))
         if proceeds <= needed or gain < self._floor + self._fee_usd(view, "buy", key):
             return None
-        curves.sell(sold, debt, bought, proceeds)
+        curves.sell(sold, debt, bought)
         most_paid = min(capital, sale.tab)
         self._purse.commit((self.name, key), debt, most_paid, view.index)
         data = executor.encode(
@@ -299,7 +299,7 @@ class EnglishBidder(Participant):
                 orders += self._settle(view, module, sale)
                 # what it is about to win it will sell as well
                 pair = assets[sale.item.collateral], assets[sale.item.debt]
-                curves.sell(*pair, sale.lot, curves.proceeds(*pair, sale.lot))
+                curves.sell(*pair, sale.lot)
         costs = sum(self._fee_usd(view, action, "") for action in ("bid", "settle", "sell"))
         for sale in module.english_sales:
             if sale.bidder != self._sender and not _over(sale, view.timestamp):
@@ -374,7 +374,7 @@ class EnglishBidder(Participant):
         if bid > min(most, capital):
             return []
         self._purse.commit((self.name, key), debt, bid, view.index)
-        curves.sell(sold, debt, lot, proceeds)
+        curves.sell(sold, debt, lot)
         if sale.bid < sale.tab:
             data = auction.encode("raiseBid", sale.number, bid)
         else:

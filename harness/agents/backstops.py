@@ -113,7 +113,7 @@ class StoreBuyer(Participant):
         gain = view.usd_wad(paid_in, max(0, proceeds - needed))
         if proceeds <= needed or gain < self._floor + self._fee_usd(view, "buy", key):
             return None
-        curves.sell(sold, paid_in, bought, proceeds)
+        curves.sell(sold, paid_in, bought)
         self._purse.commit((self.name, key), paid_in, paid, view.index)
         data = executor.encode(
             "buyAbsorbed",

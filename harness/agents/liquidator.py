@@ -1,31 +1,23 @@
 """Liquidators: each repays as much as pays best, from its own capital, and sells what it seizes.
 
-With S seized for R repaid, and the seized asset sold on a curve with reserves X (in) and Y (out)
-of which a share g of the input counts, selling s brings g s Y / (X + g s) for s R / S repaid. The
-profit is greatest at s = (sqrt(g X Y S / R) - X) / g.
+How much pays best is for the curve to say on which the seized asset is sold (`harness.curves`,
+`harness.share_exit`).
 """
 
 from __future__ import annotations
 
-from math import isqrt
-
 from harness.accounts import account
 from harness.agents.base import Context, OrderMaker, OutageClock, WithdrawalClock
+from harness.curves import Hop
 from harness.orders import DECLARED_GAS, Order
 from harness.protocols.pooled_lending import Quote
 from harness.scenario import WAD, Liquidator, usd_wad
-from harness.view import PIPS, Hop, VenueState, View
+from harness.share_exit import ShareExit
+from harness.view import VenueState, View
 
 #: How many opportunities a liquidator weighs for each transaction it can have in flight. It looks
 #: on where it had to pass over some for a reason of their own, not one that all have.
 _ATTENTION = 4
-
-
-def best_sale(hop: Hop, seized: int, repaid: int) -> int:
-    """The amount of the seized asset whose sale brings the most over what its seizure costs."""
-    kept = PIPS - hop.fee_pips
-    root = isqrt(kept * hop.reserve_in * hop.reserve_out * seized // (repaid * PIPS))
-    return max(0, (root - hop.reserve_in) * PIPS // kept)
 
 
 class Curves:
@@ -38,19 +30,22 @@ class Curves:
     def __init__(self, view: View, venue: str) -> None:
         self._view = view
         self._at_quote = view.cuts.sells_to_sink(venue)
-        self._hops: dict[tuple[str, str], Hop | None] = {}
-        #: shares that can still be redeemed, by symbol; None for what is not
+        self._outlets: dict[tuple[str, str], Hop | ShareExit | None] = {}
+        #: shares that can still be redeemed, by symbol, where that is the only way out of them;
+        #: None for what is not
         self._redeemable: dict[str, int | None] = {}
 
-    def _hop(self, sold: str, bought: str) -> Hop | None:
+    def _outlet(self, sold: str, bought: str) -> Hop | ShareExit | None:
         pair = (sold, bought)
-        if pair not in self._hops:
-            self._hops[pair] = self._view.forced_sale_hop(sold, bought)
-        return self._hops[pair]
+        if pair not in self._outlets:
+            view = self._view
+            found = view.share_exit(sold, bought)
+            self._outlets[pair] = view.forced_sale_hop(sold, bought) if found is None else found
+        return self._outlets[pair]
 
-    def _left(self, sold: str) -> int | None:
+    def _left(self, sold: str, bought: str) -> int | None:
         """What can be sold at all."""
-        if self._at_quote:
+        if self._at_quote or isinstance(self._outlet(sold, bought), ShareExit):
             return None
         if sold not in self._redeemable:
             self._redeemable[sold] = self._view.redeemable(sold)
@@ -59,32 +54,30 @@ class Curves:
     def best_repay(self, sold: str, bought: str, quote: Quote) -> int | None:
         """The repayment after which selling more of what is seized loses money; None where no
         pool trades the pair."""
-        hop = self._hop(sold, bought)
-        if hop is None:
+        outlet = self._outlet(sold, bought)
+        if outlet is None:
             return None
         if self._at_quote:
             return quote.max_repay
-        sale = best_sale(hop, quote.seized, quote.max_repay)
-        left = self._left(sold)
+        sale = outlet.best_sale(quote.seized, quote.max_repay)
+        left = self._left(sold, bought)
         if left is not None:
             sale = min(sale, left)
         return min(quote.max_repay, sale * quote.max_repay // max(1, quote.seized))
 
     def proceeds(self, sold: str, bought: str, amount: int) -> int:
         """What a sale brings, 0 where there is no pool for the pair."""
-        hop = self._hop(sold, bought)
-        if hop is None:
+        outlet = self._outlet(sold, bought)
+        if outlet is None:
             return 0
-        return hop.marginal_out(amount) if self._at_quote else hop.amount_out(amount)
+        return outlet.marginal_out(amount) if self._at_quote else outlet.amount_out(amount)
 
-    def sell(self, sold: str, bought: str, amount: int, proceeds: int) -> None:
+    def sell(self, sold: str, bought: str, amount: int) -> None:
         """Moves the curve as a sale would."""
-        hop = self._hop(sold, bought)
-        if hop is not None and not self._at_quote:
-            self._hops[sold, bought] = Hop(
-                hop.reserve_in + amount, hop.reserve_out - proceeds, hop.fee_pips
-            )
-            left = self._left(sold)
+        outlet = self._outlet(sold, bought)
+        if outlet is not None and not self._at_quote:
+            self._outlets[sold, bought] = outlet.after(amount)
+            left = self._left(sold, bought)
             if left is not None:
                 self._redeemable[sold] = left - amount
 
@@ -235,12 +228,12 @@ class LiquidatorAgent:
         proceeds = seized if collateral == debt else curves.proceeds(collateral, debt, seized)
         cost = repay + (venue.venue.flash_fee_up(repay) if self._flash_loan else 0)
         gain = view.usd_wad(debt, max(0, proceeds - cost))
-        action = "liquidate_shares" if collateral in self._world.vault_of else "liquidate"
+        action = self._world.liquidation_of(collateral)
         fee = view.usd_wad(self._fee_asset, self._maker.bid(view, key) * DECLARED_GAS[action])
         if proceeds <= cost or gain < self._floor + fee:
             return None
         if collateral != debt:
-            curves.sell(collateral, debt, seized, proceeds)
+            curves.sell(collateral, debt, seized)
         self._purse.commit((self.name, key), debt, repay, view.index)
         least = self._floor * self._world.units[debt] // view.external_wad(debt)
         executor, data = venue.venue.liquidation_call(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from harness.curves import PIPS, Hop
 from harness.protocols.perp_exchange import PerpVenue
-from harness.view import PIPS, Hop, View
+from harness.view import View
 from harness.world import World
 
 

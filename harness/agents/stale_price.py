@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from harness.accounts import account
 from harness.agents.base import Context, OrderMaker, OutageClock
+from harness.curves import PIPS
 from harness.orders import Order
 from harness.people import USD
 from harness.scenario import BPS, StalePriceBorrower
-from harness.view import PIPS, View
+from harness.view import View
 
 
 class StalePriceBorrowerAgent:

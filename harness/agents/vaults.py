@@ -5,17 +5,21 @@ from __future__ import annotations
 from harness.accounts import account
 from harness.agents.base import Context, OrderMaker, OutageClock
 from harness.orders import Order
+from harness.protocols.curated_vault import VaultState
 from harness.scenario import BPS, Curator, VaultDepositor, base_units
 from harness.view import View
 
 
 class VaultDepositorAgent:
-    """One depositor of a vault. It redeems all it has, or takes what it saw the vault could pay."""
+    """One depositor of a vault. It redeems all it has, or takes what it saw the vault could pay;
+    where that is nothing, it may sell."""
 
     def __init__(self, spec: VaultDepositor, index: int, context: Context) -> None:
         self.name = f"{spec.name}-{index}" if spec.count > 1 else spec.name
         self._spec = spec
         self._owner = account(spec.name, index).address
+        self._world = context.world
+        self._asset = context.world.vaults[spec.vault].spec.asset
         self._vault = context.world.vaults[spec.vault].vault
         self._share = context.world.vaults[spec.vault].spec.share
         self._outages = OutageClock(spec.outages, context, self.name)
@@ -37,7 +41,7 @@ class VaultDepositorAgent:
         shares, owner = view.balances(self._share, [self._owner])[0], self._owner
         cash, worth = state.liquidity, state.assets_down(shares)
         if not shares or not cash or (cash < worth and cash < self._least):
-            return []
+            return self._sale(view, state, shares)
         # a share may be worth more by the time the transaction runs: who asks for all has shares
         # in mind, who asks for the vault's cash an amount
         data = (
@@ -46,6 +50,25 @@ class VaultDepositorAgent:
             else self._vault.encode("withdraw", cash, owner, owner)
         )
         return [self._maker.order(view, "redeem", "", self._vault.address, data)]
+
+    def _sale(self, view: View, state: VaultState, shares: int) -> list[Order]:
+        """The sale of shares that the vault cannot pay for, in their pool, down to the price it
+        takes."""
+        spec, swap = self._spec, self._world.share_traders.swap
+        if swap is None or not spec.sale_discount_bps or not state.assets:
+            return []
+        name = self._world.pool_of(self._share, self._asset)
+        if name is None:
+            return []
+        # of all shares, and what it wants for them all
+        supply, wanted = state.shares * BPS, state.assets * (BPS - spec.sale_discount_bps)
+        amount = min(shares, view.pool_hop(name, self._share).best_sale(supply, wanted))
+        if not amount or state.assets_down(amount) < min(self._least, state.assets_down(shares)):
+            return []
+        pool = self._world.pools[name].contract.address
+        least = amount * wanted // supply
+        data = swap.encode("swapExactIn", pool, self._vault.address, amount, least, self._owner)
+        return [self._maker.order(view, "sell_shares", "", swap.address, data)]
 
     def _alarmed(self, view: View) -> bool:
         state, spec = view.vaults[self._spec.vault], self._spec

@@ -32,6 +32,7 @@ from harness.scenario import (
     Liquidator,
     LiquidityProvider,
     Scenario,
+    ShareArbitrageur,
     VaultDepositor,
 )
 from harness.trace import Trace
@@ -142,7 +143,7 @@ def _roles(result: Played) -> dict[bytes, Role]:
         role = ("", spec.name)
         if isinstance(spec, Liquidator):
             role = ("" if spec.further_venues else spec.venue, "liquidators")
-        elif isinstance(spec, Arbitrageur):
+        elif isinstance(spec, Arbitrageur | ShareArbitrageur):
             role = (spec.pool, "arbitrageurs")
         elif isinstance(spec, LiquidityProvider):
             role = (spec.pool, "pool liquidity")

@@ -86,7 +86,7 @@ def cascade_edges(trace: Trace, vaults: Mapping[str, tuple[str, ...]]) -> list[E
                 )
             )
     for trade in trace.trades:
-        if trade.sold in vaults:  # redeemed: no price moves
+        if trade.redeemed:  # no price moves
             continue
         edges.append(
             Edge(
@@ -102,7 +102,7 @@ def cascade_edges(trace: Trace, vaults: Mapping[str, tuple[str, ...]]) -> list[E
                 trade.spot_after,
             )
         )
-        edges += _rounds(trace, trade, updates)
+        edges += _rounds(trace, trade, updates, vaults)
     return edges
 
 
@@ -123,9 +123,13 @@ def _first_seen(updates: dict[str, list[tuple[int, int]]], symbol: str, trade: i
 
 
 def _rounds(
-    trace: Trace, trade: TradeRow, updates: dict[str, list[tuple[int, int]]]
+    trace: Trace,
+    trade: TradeRow,
+    updates: dict[str, list[tuple[int, int]]],
+    vaults: Mapping[str, tuple[str, ...]],
 ) -> Iterator[Edge]:
-    for symbol in (trade.sold, trade.bought):
+    # no feed of a vault's asset hears of the pool of its shares
+    for symbol in (trade.sold,) if trade.sold in vaults else (trade.sold, trade.bought):
         block = _first_seen(updates, symbol, trade.id)
         if block is None:
             continue

@@ -46,7 +46,7 @@ def _vault(trace: Trace, world: World, scenario: Scenario, vault: VaultHandle) -
         return assets * price * (WAD // PRICE_UNIT) // unit / WAD
 
     prices = [block.external[spec.share] / PRICE_UNIT for block in trace.blocks]
-    redeemed = [trade for trade in trace.trades if trade.sold == spec.share]
+    redeemed = [trade for trade in trace.trades if trade.sold == spec.share and trade.redeemed]
     rows = depositors(trace, world, scenario, vault)
     return {
         "asset": spec.asset,

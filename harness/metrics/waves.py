@@ -76,18 +76,21 @@ class FeedEffect:
         trades: Sequence[TradeRow],
         times: Sequence[int],
         written_off: Mapping[int, float] | None = None,
-        redeemed: Collection[str] = (),
+        shares: Collection[str] = (),
     ) -> None:
         """``times``: seconds of each block by its number in the run; ``written_off``: USD of debt
         written off by the liquidations that trades belong to, by the number of the trade;
-        ``redeemed``: shares of vaults, for which their asset is paid and not bought."""
+        ``shares``: of vaults, whose sales bring their asset from the vault or from a pool that
+        no arbitrage ties to the outside market."""
         self._half_life = 0 if terms.spot_against else terms.half_life_s
         self._window = terms.window_s
         self._times = np.array([times[trade.block] for trade in trades], dtype=np.float64)
         if terms.spot_against:
             pair = {asset, terms.spot_against}
             moves = [
-                _price_move(asset, trade) if {trade.sold, trade.bought} == pair else 0.0
+                _price_move(asset, trade)
+                if {trade.sold, trade.bought} == pair and not trade.redeemed
+                else 0.0
                 for trade in trades
             ]
         elif terms.markets:
@@ -97,7 +100,7 @@ class FeedEffect:
                 for trade in trades
             ]
         else:
-            moves = [0.0 if trade.sold in redeemed else _amount(asset, trade) for trade in trades]
+            moves = [0.0 if trade.sold in shares else _amount(asset, trade) for trade in trades]
         self._moves: Floats = np.array(moves, dtype=np.float64)
 
     def shares(self, seen: int, effect: float, now: float) -> Floats:

@@ -11,7 +11,7 @@ from harness.contracts import Contract, read_words
 from harness.engine.base import Engine
 from harness.protocols.isolated_lending import IsolatedLendingVenue
 from harness.protocols.pooled_lending import PooledLendingVenue
-from harness.scenario import Vault, base_units
+from harness.scenario import BPS, Vault, base_units
 from harness.setup import Setup
 
 
@@ -38,6 +38,11 @@ class VaultState(NamedTuple):
     def shares_down(self, assets: int) -> int:
         """Shares worth so much of the vault's asset."""
         return assets * self.shares // self.assets if self.assets else 0
+
+    def payable_shares(self) -> int:
+        """Shares it could pay for in the next block, in which a share may be worth a little
+        more."""
+        return min(self.shares, self.shares_down(self.liquidity) * (BPS - 1) // BPS)
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,14 @@ from harness.scenario.units import (
     rate_ray,
     usd_wad,
 )
-from harness.scenario.vaults import Curator, Vault, VaultDepositor, VaultMarket
+from harness.scenario.vaults import (
+    Curator,
+    ShareArbitrageur,
+    Vault,
+    VaultDepositor,
+    VaultMarket,
+    pools_of_shares,
+)
 from harness.scenario.venues import (
     IsolatedLending,
     Lending,
@@ -188,6 +195,7 @@ __all__ = [
     "Response",
     "Scenario",
     "SchedulePrice",
+    "ShareArbitrageur",
     "SharePrice",
     "SharePriceFeed",
     "Shock",
@@ -214,6 +222,7 @@ __all__ = [
     "gwei_wei",
     "load_scenario",
     "parse_scenario",
+    "pools_of_shares",
     "price_units",
     "rate_ray",
     "scenario_names",

@@ -14,7 +14,7 @@ from harness.scenario.liquidation import AbsorbAndSell, StabilityDeposits
 from harness.scenario.model import Scenario
 from harness.scenario.populations import Borrowers, Positions
 from harness.scenario.sources import own
-from harness.scenario.units import Amount, Blocks, Bps, Name, Symbol, base_units
+from harness.scenario.units import BPS, Amount, Blocks, Bps, Name, Symbol, Usd, base_units
 from harness.scenario.venues import Lending, Pool, PooledLending, Venue
 
 _BID, _NO_OUTAGES = Bid(), Outages()
@@ -62,6 +62,8 @@ class VaultDepositor(Agent):
     its highest, or what the vault could pay out is below ``liquidity_bps`` of its assets (0
     switches either off). Then they redeem what they have, as far as the vault could pay in the last
     block, until nothing is left; a part only if it is at least ``min_withdrawal`` of the asset.
+    For blocks in which the vault can pay nothing of that they sell in the pool of the shares, as
+    long as its price is at most ``sale_discount_bps`` below what a share is worth (0: they wait).
     """
 
     kind_name: ClassVar[str] = "vault-depositor"
@@ -71,6 +73,7 @@ class VaultDepositor(Agent):
     loss_bps: Bps = 0
     liquidity_bps: Bps = 0
     min_withdrawal: Amount = 0.0
+    sale_discount_bps: Annotated[int, Range(0, BPS - 1)] = 0
     count: Annotated[int, Range(1, 10_000)] = 1
     latency_blocks: Blocks = 0
     fee_deposit: Amount = 1.0
@@ -100,6 +103,34 @@ class Curator(Agent):
     fee_deposit: Amount = 10.0
     bid: Bid = _BID
     outages: Outages = _NO_OUTAGES
+
+
+@dataclass(frozen=True, slots=True)
+class ShareArbitrageur(Agent):
+    """Trades between a pool of shares and their vault, whichever way pays.
+
+    Below what a share is worth it buys in the pool and redeems, as far as the vault can pay; above,
+    it deposits and sells. It holds no shares between blocks: it does not wait for a vault to pay.
+    ``cash`` are tokens of the vault's asset.
+    """
+
+    kind_name: ClassVar[str] = "share-arbitrageur"
+    name: Name
+    pool: Name
+    cash: Annotated[float, Range(0, 1e18, above=True)]
+    count: Annotated[int, Range(1, 10_000)] = 1
+    latency_blocks: Blocks = 0
+    min_profit_usd: Usd = 0.0
+    fee_deposit: Amount = 1.0
+    """Tokens of the fee asset each has for fees."""
+    bid: Bid = _BID
+    outages: Outages = _NO_OUTAGES
+
+
+def pools_of_shares(scenario: Scenario) -> tuple[Pool, ...]:
+    """The pools that trade shares of vaults."""
+    shares = {vault.share for vault in scenario.venues_of(Vault)}
+    return tuple(pool for pool in scenario.venues_of(Pool) if pool.base in shares)
 
 
 def vault_of(scenario: Scenario, share: str) -> Vault:
@@ -155,6 +186,22 @@ def check_vaults(scenario: Scenario) -> None:
         if isinstance(agent, VaultDepositor) and not (agent.loss_bps or agent.liquidity_bps):
             allowed = "above 0, or liquidity_bps above 0: when they run"
             raise ScenarioError(f"agent[{i}].loss_bps", 0, allowed)
+        _check_share_trader(scenario, agent, f"agent[{i}]")
+
+
+def _check_share_trader(scenario: Scenario, agent: Agent, path: str) -> None:
+    """Who trades shares has a pool of them."""
+    pools = pools_of_shares(scenario)
+    if isinstance(agent, ShareArbitrageur):
+        names = [pool.name for pool in pools]
+        if agent.pool not in names:
+            allowed = f"a pool whose base is a vault's share: {', '.join(names) or '(none)'}"
+            raise ScenarioError(f"{path}.pool", agent.pool, allowed)
+    if isinstance(agent, VaultDepositor) and agent.sale_discount_bps:
+        share = scenario.venue_as(Vault, agent.vault).share
+        if share not in [pool.base for pool in pools]:
+            allowed = f"0: no pool trades {share}"
+            raise ScenarioError(f"{path}.sale_discount_bps", agent.sale_discount_bps, allowed)
 
 
 def _check_accounts(scenario: Scenario) -> None:
@@ -225,6 +272,7 @@ def shares_held(scenario: Scenario, vault: Vault) -> float:
         for agent in scenario.agents_of(VaultDepositor)
         if agent.vault == vault.name
     )
+    held += sum(pool.base_reserve for pool in pools_of_shares(scenario) if pool.base == vault.share)
     held += sum(
         listed.supplied
         for market in scenario.venues_of(Lending)
@@ -251,10 +299,11 @@ def _check_share(scenario: Scenario, index: int, shares: list[str]) -> None:
         allowed = "nothing: it is what the vault's asset costs"
         raise ScenarioError(f"{path}.start_price_usd", asset.start_price_usd, allowed)
     if asset.external is not None:
-        raise ScenarioError(f"{path}.external", "a table", "nothing: shares are redeemed")
+        allowed = "nothing: shares are redeemed, or traded in a pool"
+        raise ScenarioError(f"{path}.external", "a table", allowed)
     for i, venue in enumerate(scenario.venues):
         if isinstance(venue, Pool) and asset.symbol in (venue.base, venue.quote):
-            raise ScenarioError(f"venue[{i}].base", asset.symbol, "no share: shares are redeemed")
+            _check_share_pool(scenario, venue, i)
         if isinstance(venue, PooledLending):
             field = {AbsorbAndSell: "base", StabilityDeposits: "debt"}.get(type(venue.liquidation))
             if field and getattr(venue.liquidation, field) == asset.symbol:
@@ -268,6 +317,22 @@ def _check_share(scenario: Scenario, index: int, shares: list[str]) -> None:
                 if asset.symbol in dict(row.borrowed):
                     where = f"population[{i}].position[{j}].borrowed.{asset.symbol}"
                     raise ScenarioError(where, asset.symbol, "no share of a vault")
+
+
+def _check_share_pool(scenario: Scenario, pool: Pool, index: int) -> None:
+    """A pool of shares has them as its base, and their vault's asset as its quote; each share is
+    in one."""
+    shares = {vault.share: vault.asset for vault in scenario.venues_of(Vault)}
+    if pool.base not in shares:
+        allowed = "no share of a vault: shares are the base of their pool"
+        raise ScenarioError(f"venue[{index}].quote", pool.quote, allowed)
+    if pool.quote != shares[pool.base]:
+        allowed = f"what the vault of {pool.base} lends: {shares[pool.base]}"
+        raise ScenarioError(f"venue[{index}].quote", pool.quote, allowed)
+    for other in scenario.venues[:index]:
+        if isinstance(other, Pool) and other.base == pool.base:
+            allowed = f"a share that has no pool yet; it is traded in {other.name}"
+            raise ScenarioError(f"venue[{index}].base", pool.base, allowed)
 
 
 def _check_order(scenario: Scenario) -> None:
@@ -285,11 +350,13 @@ def _check_order(scenario: Scenario) -> None:
 
 __all__ = [
     "Curator",
+    "ShareArbitrageur",
     "Vault",
     "VaultDepositor",
     "VaultMarket",
     "check_vaults",
     "lent_by_vaults",
+    "pools_of_shares",
     "shares_held",
     "vault_of",
 ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.curves import Hop
 from harness.cuts import CHANNELS, UNCUT, Cuts, Link
 from harness.engine import default_engine, open_engine
 from harness.errors import ScenarioError
@@ -16,7 +17,6 @@ from harness.metrics.tree import cascade_edges
 from harness.run import Stage, run
 from harness.scenario import load_scenario
 from harness.setup import Setup
-from harness.view import Hop
 
 SEED = 5
 UNIT = 10**6

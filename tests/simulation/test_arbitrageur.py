@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from harness.accounts import account
 from harness.agents.arbitrageur import best_input
+from harness.curves import PIPS, Hop
 from harness.scenario import Bid, Outages
-from harness.view import PIPS, Hop
 
 reserves = st.integers(10**6, 10**30)
 fees = st.integers(0, 100_000)

@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.accounts import account
-from harness.agents.liquidator import best_sale
+from harness.curves import PIPS, Hop
 from harness.engine.base import Transaction
 from harness.orders import DECLARED_GAS
 from harness.scenario import Bid, Outages, PositionRow
-from harness.view import PIPS, Hop
 
 WAD = 10**18
 USDX = 10**6
@@ -38,7 +37,7 @@ def exact_gain(hop: Hop, seized: int, repaid: int, sale: int) -> Fraction:
     st.integers(10**6, 10**24),
 )
 def test_the_best_sale_beats_every_other(hop: Hop, seized: int, repaid: int) -> None:
-    best = best_sale(hop, seized, repaid)
+    best = hop.best_sale(seized, repaid)
     assert best >= 0
     # the root is cut to an integer of the reserve's unit: the optimum is within a few units
     near = max(exact_gain(hop, seized, repaid, best + step) for step in range(3))
@@ -49,7 +48,7 @@ def test_the_best_sale_beats_every_other(hop: Hop, seized: int, repaid: int) -> 
 def test_brute_force_on_a_small_curve() -> None:
     hop, seized, repaid = Hop(100_000, 110_000, 3000), 5_000, 4_900
     every = [exact_gain(hop, seized, repaid, sale) for sale in range(20_000)]
-    assert abs(every.index(max(every)) - best_sale(hop, seized, repaid)) <= 1
+    assert abs(every.index(max(every)) - hop.best_sale(seized, repaid)) <= 1
     assert max(every) > 0
 
 
