@@ -4,8 +4,9 @@ Judged on an account's balances just before its liquidation, against the twin, i
 trades moved nothing:
 
 - wave 0: it was below 1 at the twin's price in force then, or in any block since it was last
-  healthy. The cause is ``exogenous``; or ``other`` if it would be below 1 even at the prices at
-  which it was last healthy, so that its balances changed and not the price, as with interest;
+  healthy. The cause is ``exogenous``; or ``other`` if what it had when it fell below 1 would be
+  below even at the prices at which it was last healthy, so that its balances changed and not the
+  price, as with interest. What accrued while it waited for a liquidator does not count;
 - wave 1 + w, ``price``: otherwise the pivotal trade is the earliest forced trade whose cumulative
   effect on the feeds, applied to the twin's current prices, makes it liquidatable; w is that
   trade's wave, and the trade is the parent;
@@ -285,7 +286,7 @@ class _Judge:
         if first is not row and pivot < self._pivot(case, first.position):
             row.wave, row.cause, row.parent = first.wave, "repeat", first.parent
         elif pivot == _TWIN:
-            row.wave, row.cause, row.parent = 0, self._outside_cause(case, first.position), 0
+            row.wave, row.cause, row.parent = 0, self._outside_cause(case, first), 0
         elif pivot == _UNKNOWN:
             row.wave, row.cause, row.parent = 0, "other", 0
         else:
@@ -323,12 +324,26 @@ class _Judge:
     def _wave_of(self, trade: int) -> int:
         return self._trade_waves.get(trade, 0)
 
-    def _outside_cause(self, case: _Case, position: Sequence[int]) -> str:
-        """Whether the price or the balances changed since the account was last healthy."""
+    def _outside_cause(self, case: _Case, first: LiquidationRow) -> str:
+        """Whether the price or the balances changed when the account fell below 1; ``first`` is
+        its first liquidation since."""
         if case.since == 0:
             return "exogenous"
         prices = case.terms.prices(self._run[case.since - 1])
+        position = self._before_waiting(first, case.since)
         return "other" if case.terms.is_below(position, prices, WAD) else "exogenous"
+
+    def _before_waiting(self, row: LiquidationRow, since: int) -> Sequence[int]:
+        """An account's balances as of a block between which and its liquidation it did nothing:
+        less the interest of that time. An exchange's words stay: funding is not interest."""
+        if row.venue not in self._run[since].venues:
+            return row.position
+        then, now = (self._run[block].venues[row.venue].states for block in (since, row.block))
+        return [
+            _rescaled(word >> 128, old.supply_index, new.supply_index) << 128
+            | _rescaled(word & _HALF, old.borrow_index, new.borrow_index)
+            for word, old, new in zip(row.position, then, now, strict=True)
+        ]
 
     def _pivot(self, case: _Case, position: Sequence[int]) -> int:
         """What makes these balances liquidatable: the twin's prices, else the number of the first
@@ -375,16 +390,21 @@ class _Judge:
         return [part / total if total else 1.0 / len(own) for part in own]
 
 
+def _rescaled(amount: int, old: int, new: int) -> int:
+    """An amount at an earlier index, rounded down; nothing at any."""
+    return amount * old // new if amount else 0
+
+
 def _written_off(run: Trace) -> dict[int, float]:
-    """USD of debt written off by liquidations, by the number of the trade that sold for them."""
-    lost = {(row.block, row.venue, row.account): 0.0 for row in run.bad_debts}
+    """USD of debt written off by liquidations, by the number of the trade that sold for them: by
+    the last of an account's in a block, which took what collateral was left."""
+    last = {(row.block, row.venue, row.account): row.trade for row in run.liquidations}
+    lost: dict[int, float] = {}
     for row in run.bad_debts:
-        lost[row.block, row.venue, row.account] += row.usd / WAD
-    return {
-        row.trade: lost[row.block, row.venue, row.account]
-        for row in run.liquidations
-        if row.trade and (row.block, row.venue, row.account) in lost
-    }
+        trade = last.get((row.block, row.venue, row.account), 0)
+        if trade:
+            lost[trade] = lost.get(trade, 0.0) + row.usd / WAD
+    return lost
 
 
 def classify(

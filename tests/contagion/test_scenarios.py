@@ -82,3 +82,12 @@ def test_a_vaults_loss_leaves_the_borrowers_against_its_shares_without_cover_or_
     assert refused
     assert all(trade.sold != "vUSDC" for trade in result.twin.trades)
     assert all(result.summary["checks"]["invariants"].values())
+
+
+@pytest.mark.slow
+def test_in_a_long_decline_the_interest_of_waiting_accounts_is_not_what_brought_them_down():
+    result = run(load_scenario("crypto-winter"), 1)
+    rows = result.run.liquidations
+    waited = [row for row in rows if row.block - row.unhealthy_since >= 40]
+    assert waited
+    assert {row.cause for row in waited} == {"exogenous"}

@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.metrics.waves import FeedEffect, FeedTerms, Terms, classify, is_below
-from harness.trace import BlockRow, CallState, FeedPoint, LiquidationRow, Trace, TradeRow
+from harness.protocols.pooled_lending import AssetState
+from harness.trace import (
+    BlockRow,
+    CallState,
+    FeedPoint,
+    LiquidationRow,
+    Trace,
+    TradeRow,
+    VenueBlock,
+)
 
 WAD = 10**18
 SPOT = 10**36
@@ -326,6 +335,20 @@ def test_growing_debt_at_a_steady_price_has_cause_other() -> None:
     story = Story([1000, 1000, 1000], [1000, 1000, 1000])
     story.liquidate(2, 0, 800.5, since=2)
     assert story.verdicts() == [(0, "other", 0)]
+
+
+def test_interest_of_the_time_spent_waiting_does_not_change_the_cause() -> None:
+    """The debt has grown by 1% since the price took it below 1: now, 801 would not be covered at
+    the old price either, but the 793 of then were."""
+    story = Story([1000, 990, 990, 990], [1000, 990, 990, 990])
+    for row, growth in zip(story.run.blocks, (100, 100, 100, 101), strict=True):
+        asset = AssetState(0, 0, 0, 0, 0, 10**27, 10**25 * growth, 0, 0, WAD)
+        row.venues["market"] = VenueBlock((asset, asset), 0, 0, 0, 0, 0, 0)
+    story.liquidate(3, 0, 801, since=1)
+    assert story.verdicts() == [(0, "exogenous", 0)]
+    grown = story.liquidate(3, 1, 809, since=1)
+    assert story.verdicts()[1:] == [(0, "other", 0)]
+    assert grown.position[1] * 100 // 101 > 800 * WAD
 
 
 def test_a_price_that_no_trade_and_no_twin_explains_has_cause_other() -> None:
