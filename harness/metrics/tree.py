@@ -4,7 +4,9 @@ Nodes are named L1, L2, ... (liquidations in their order), T1, ... (forced trade
 chain), P1, ... (what trade 1 did to its pool's price) and O:ETH:37 (the round of ETH's feed after
 block 37). Every edge is read from events and feed rounds:
 
-liquidation -> sale    the forced trade in the same transaction; amount seized
+liquidation -> sale    the forced trade in the same transaction, with the amount seized; what a
+                       module, or a liquidator who kept it, sold later of it; a hedge of what an
+                       exchange closed, after the last liquidation that it follows
 sale -> price          the pool's spot before and after, as the router's event has them (1e36)
 price -> oracle        the first round of a feed that has seen the trade; answers before and after
 oracle -> liquidation  of a liquidation caused by a trade (its parent): the first round that had
@@ -15,8 +17,8 @@ liquidation -> oracle  the round after which a vault's share is worth less for t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from harness.trace import LiquidationRow, Trace, TradeRow
 
@@ -49,42 +51,32 @@ def cascade_edges(trace: Trace, vaults: Mapping[str, tuple[str, ...]]) -> list[E
     the markets behind each share."""
     updates = _first_rounds(trace)
     trades = {trade.id: trade for trade in trace.trades}
+    # debt is written off by the last of an account's liquidations in a block
+    last = {(row.block, row.venue, row.account): row for row in trace.liquidations}
     edges: list[Edge] = []
     for number, row in enumerate(trace.liquidations, 1):
         edges += _cause(row, number, trades, updates, vaults)
-        edges += _lost(trace, row, number, updates, vaults)
-        if row.trade:
-            edges.append(
-                Edge(
-                    "liquidation-sale",
-                    f"L{number}",
-                    f"T{row.trade}",
-                    row.block,
-                    row.venue,
-                    row.account,
-                    row.collateral,
-                    row.seized,
-                    usd=row.seized_usd,
-                    wave=row.wave,
-                )
-            )
+        if last[row.block, row.venue, row.account] is row:
+            edges += _lost(trace, row, number, updates, vaults)
+        if row.trade and not row.kind:
+            edges.append(_sale(row, number, row.trade, row.block, row.seized, row.seized_usd))
     for sale in trace.sales:
         row = trace.liquidations[sale.liquidation]
         if sale.trade:
             edges.append(
-                Edge(
-                    "liquidation-sale",
-                    f"L{sale.liquidation + 1}",
-                    f"T{sale.trade}",
+                _sale(
+                    row,
+                    sale.liquidation + 1,
+                    sale.trade,
                     sale.block,
-                    row.venue,
-                    row.account,
-                    row.collateral,
                     sale.bought,
-                    usd=sale.bought_usd,
-                    wave=row.wave,
+                    sale.bought_usd,
                 )
             )
+    for number, trade in _followed(trace):
+        row = trace.liquidations[number - 1]
+        made = _sale(row, number, trade.id, trade.block, trade.amount_in, 0)
+        edges.append(made._replace(asset=trade.sold))
     for trade in trace.trades:
         if trade.redeemed:  # no price moves
             continue
@@ -104,6 +96,35 @@ def cascade_edges(trace: Trace, vaults: Mapping[str, tuple[str, ...]]) -> list[E
         )
         edges += _rounds(trace, trade, updates, vaults)
     return edges
+
+
+def _sale(row: LiquidationRow, number: int, trade: int, block: int, amount: int, usd: int) -> Edge:
+    """From a liquidation to a sale of its collateral."""
+    return Edge(
+        "liquidation-sale",
+        f"L{number}",
+        f"T{trade}",
+        block,
+        row.venue,
+        row.account,
+        row.collateral,
+        amount,
+        usd=usd,
+        wave=row.wave,
+    )
+
+
+def _followed(trace: Trace) -> Iterator[tuple[int, TradeRow]]:
+    """Trades that follow a liquidation otherwise, with its number: hedges, sales of what was kept,
+    and collaterals that an exchange sells in the transaction of a liquidation, each on its own."""
+    closing: dict[tuple[int, int], int] = {}
+    for number, row in enumerate(trace.liquidations, 1):
+        if row.kind:
+            closing.setdefault((row.block, row.place), number)
+    for trade in trace.trades:
+        number = trade.after or closing.get((trade.block, trade.place), 0)
+        if number:
+            yield number, trade
 
 
 def _first_rounds(trace: Trace) -> dict[str, list[tuple[int, int]]]:
@@ -160,12 +181,18 @@ def _cause(
     parent = trades.get(row.parent)
     if parent is None:
         return
-    moved = [
+    own = [
         s
         for s in (row.collateral, row.debt)
         if s in (parent.sold, parent.bought) or parent.venue in vaults.get(s, ())
     ]
-    seen = [(block, s) for s in moved if (block := _first_seen(updates, s, parent.id)) is not None]
+
+    def rounds(symbols: Sequence[str]) -> list[tuple[int, str]]:
+        first = ((_first_seen(updates, symbol, parent.id), symbol) for symbol in symbols)
+        return [(at, symbol) for at, symbol in first if at is not None and at <= row.block]
+
+    # an account that holds several assets may be closed in one because another's price was moved
+    seen = rounds(own) or rounds((parent.sold, parent.bought))
     if not seen:
         return
     block, symbol = min(seen)
@@ -219,10 +246,28 @@ def _lost(
             )
 
 
-def parents(trace: Trace) -> dict[int, int]:
-    """For each liquidation (from 1) the liquidation whose sale caused it; 0 where none did."""
-    by_trade = {row.trade: number for number, row in enumerate(trace.liquidations, 1) if row.trade}
+class Step(Protocol):
+    """What `parents` reads of an edge."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def target(self) -> str: ...
+
+    @property
+    def parent(self) -> str: ...
+
+
+def parents(edges: Sequence[Step]) -> dict[int, int]:
+    """For each liquidation that a sale caused, by its number, the one whose sale it was; none for
+    those that a called account's sale caused."""
+    seller = {edge.target: edge.source for edge in edges if edge.kind == "liquidation-sale"}
     return {
-        number: by_trade.get(row.parent, 0) if row.parent else 0
-        for number, row in enumerate(trace.liquidations, 1)
+        int(edge.target[1:]): int(seller[edge.parent][1:])
+        for edge in edges
+        if edge.kind == "oracle-liquidation" and edge.parent in seller
     }

@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from harness.metrics.tree import parents
 from harness.report.charts import drawing, legend
-from harness.report.data import Edge, Loss, Run
+from harness.report.data import Loss, Run
 from harness.report.figures import count, money, plural, short
 from harness.report.layout import Section, chart_figure
 from harness.report.markup import Markup, details, element, join, table
@@ -211,25 +212,15 @@ class _Node(NamedTuple):
 def cascade_tree(run: Run) -> Section:
     """Liquidations by wave, each tied to the one whose sale caused it; the steps as a table."""
     repaid = {number: row.repaid for number, row in enumerate(run.liquidations, 1)}
-    parents = _parents(run.cascade)
+    tied = parents(run.cascade)
     if not repaid:
         return Section("tree", "What led to what", element("p", "Nothing was liquidated."))
-    return Section("tree", "What led to what", join([_tree(run, repaid, parents), _steps(run)]))
+    return Section("tree", "What led to what", join([_tree(run, repaid, tied), _steps(run)]))
 
 
-def _parents(edges: Sequence[Edge]) -> dict[int, int]:
-    """For each liquidation the one whose sale moved the price that made it liquidatable."""
-    seller = {e.target: e.source for e in edges if e.kind == "liquidation-sale"}
-    found = {}
-    for edge in edges:
-        if edge.kind == "oracle-liquidation" and edge.parent in seller:
-            found[int(edge.target[1:])] = int(seller[edge.parent][1:])
-    return found
-
-
-def _tree(run: Run, repaid: Mapping[int, float], parents: Mapping[int, int]) -> Markup:
+def _tree(run: Run, repaid: Mapping[int, float], sellers: Mapping[int, int]) -> Markup:
     rows = dict(enumerate(run.liquidations, 1))
-    tied = set(parents) | set(parents.values())
+    tied = set(sellers) | set(sellers.values())
     ranked = sorted(rows, key=lambda number: (number not in tied, -repaid[number], number))
     shown = sorted(ranked[:_MOST_NODES])
     waves: dict[int, list[int]] = defaultdict(list)
@@ -246,7 +237,7 @@ def _tree(run: Run, repaid: Mapping[int, float], parents: Mapping[int, int]) -> 
             y = 30 + (height - 30) * (place + 0.5) / len(column)
             nodes[number] = _Node(x, y, 2 + 7 * (repaid[number] / largest) ** 0.5)
     parts: list[Markup] = []
-    for child, parent in parents.items():
+    for child, parent in sellers.items():
         if child in nodes and parent in nodes:
             one, other = nodes[parent], nodes[child]
             parts.append(
@@ -274,7 +265,12 @@ def _tree(run: Run, repaid: Mapping[int, float], parents: Mapping[int, int]) -> 
         x = 6 + 88 * wave / max(1, last)
         parts.append(element("text", count(wave), x=f"{x:.2f}%", y=12, class_="middle strong"))
     part = "" if len(shown) == len(rows) else f" ({len(shown)} of {len(rows)} are drawn)"
-    told = f"{plural(len(rows), 'liquidation')}{part}, {len(parents)} caused by another's sale."
+    caused = sum(edge.kind == "oracle-liquidation" for edge in run.cascade)
+    told = f"{plural(len(rows), 'liquidation')}{part}, {caused} caused by forced sales"
+    if caused > len(sellers):
+        called = caused - len(sellers)
+        told += f": {len(sellers)} by another liquidation's, {called} by those of called accounts"
+    told += "."
     shown_venues = [name for name in venues if any(rows[n].venue == name for n in shown)]
     several = len(shown_venues) > 1
     settled = "what was repaid or closed" if run.exchanges else "the debt repaid"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -193,6 +194,10 @@ def test_a_liquidation_by_a_loss_that_sales_caused_is_of_the_wave_after_them(tmp
     assert lost.source == f"L{1 + found.run.liquidations.index(cause)}"
     assert (lost.asset, lost.amount) == ("USDX", loss.amount)
     assert lost.after < lost.before
+    # had the account been liquidated in part before, in the same block, that wrote nothing off
+    found.run.liquidations.insert(number - 2, replace(cause))
+    edges = cascade_edges(found.run, found.world.vault_markets)
+    assert len([edge for edge in edges if edge.kind == "liquidation-oracle"]) == 1
 
 
 # --- who leaves -------------------------------------------------------------------------
