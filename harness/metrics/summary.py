@@ -21,7 +21,9 @@ WAD = 10**18
 LIQUIDATING = frozenset(
     {
         "liquidate",
+        "liquidate_perp",
         "liquidate_shares",
+        "seize",
         "auction",
         "reset",
         "buy",

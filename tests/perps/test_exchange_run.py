@@ -10,6 +10,7 @@ import pytest
 from harness.accounts import account
 from harness.contracts import Contract
 from harness.metrics.losses import losses
+from harness.metrics.tree import cascade_edges, parents
 from harness.setup import Setup
 from harness.traders import account_word
 
@@ -124,6 +125,12 @@ def test_hedges_make_waves_of_what_they_follow(play) -> None:
         assert row.wave >= 1
         if parent.after:
             assert row.wave == result.run.liquidations[parent.after - 1].wave + 1
+    edges = cascade_edges(result.run, {})
+    for number, row in enumerate(result.run.liquidations, 1):
+        causes = [edge for edge in edges if edge.target == f"L{number}"]
+        assert len(causes) == (row.cause == "price"), (number, row.cause)
+        if causes and trades[row.parent].after:
+            assert parents(edges)[number] == trades[row.parent].after
 
 
 @pytest.mark.parametrize(
@@ -148,3 +155,20 @@ def test_a_run_notices_the_bug_of_each_mutant(
     assert identifier in {text.split(" ")[0] for text in result.run.violations}, (
         result.run.violations
     )
+
+
+def test_who_liquidates_in_vain_pays_fees_out_of_the_liquidators_profit(play) -> None:
+    """Of six liquidators one is never first. Fees of all six count, and of nobody else."""
+    result = play("agent.liquidator.count=6")
+    run, units = result.run, result.world.units
+    six = [name for name in run.fees if "liquidator" in name]
+    assert {row.liquidator for row in run.liquidations} < set(six)
+    dollars = [block.external["USDC"] / 1e8 for block in run.blocks]
+    brought = sum(
+        row.reward_usd / WAD + (row.proceeds - row.repaid) / units[row.debt] * dollars[row.block]
+        for row in run.liquidations
+        if row.trade or row.proceeds
+    )
+    fees = sum(run.fees[name] for name in six) / WAD * run.blocks[-1].external["ETH"] / 1e8
+    profit = result.summary["liquidations"]["liquidator_profit_usd"]
+    assert profit == pytest.approx(brought - fees, abs=1e-6)
