@@ -38,7 +38,9 @@ PROTOCOLS = {
     "pooled-lending": "several collaterals and debts in one account, under Aave v3.3's rules",
     "isolated-lending": "one collateral, one debt, losses to suppliers at once, as Morpho Blue",
     "pool": "constant-product pool, Uniswap v2's amounts",
+    "vault": "one asset lent to several markets, its shares an asset of their own, ERC-4626",
     "perp-exchange": "perpetual futures against a vault: cross and isolated margin, margin calls",
+    "clearing-house": "what exchanges cannot collect goes down a default waterfall, step by step",
 }
 
 

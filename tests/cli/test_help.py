@@ -12,7 +12,7 @@ import pytest
 import harness
 from harness.cli import DONE, main
 from harness.engine import ENGINES
-from harness.scenario import scenario_names
+from harness.scenario import Venue, scenario_names
 
 from .conftest import Cli, environment, process
 
@@ -45,7 +45,7 @@ def test_help_has_an_example_and_fits(
 def test_list_names_everything(cli: Cli) -> None:
     outcome = cli("list")
     assert outcome.code == DONE
-    for name in (*scenario_names(), *ENGINES):
+    for name in (*scenario_names(), *ENGINES, *Venue.members):
         assert f"  {name} " in outcome.out
     assert max(map(len, outcome.out.splitlines())) <= 100
     assert cli("list", "scenarios").out.splitlines() == [
