@@ -21,7 +21,15 @@ from harness.report.sentences import figure_of
 from harness.report.tallies import health_bins, outcomes
 
 _MOST_POSITIONS = 15
-_ANSWERS = {"top_up": "adds collateral or repays", "deleverage": "sells collateral to repay"}
+_ANSWERS = {
+    "top_up": "adds collateral or repays",
+    "deleverage": "sells collateral to repay",
+    "move_collateral": "takes collateral out for another venue",
+    "pay_in": "pays in margin",
+    "reduce": "reduces a position",
+    "raise_cash": "sells a holding for margin",
+    "raise_loan": "borrows elsewhere for margin",
+}
 
 
 def health(run: Run) -> Section:
@@ -207,7 +215,7 @@ def _called_over_time(run: Run) -> Markup:
 
 
 def _responses(run: Run) -> Markup | None:
-    """What became of the transactions with which borrowers answer."""
+    """What became of the transactions with which holders answer."""
     found = [
         (agent, action, outcome)
         for (agent, action), outcome in outcomes(run).items()
@@ -227,7 +235,8 @@ def _responses(run: Run) -> Markup | None:
         for agent, action, outcome in found
     ]
     head = ("Who", "Answer", "Sent", "Succeeded", "Failed", "Never got in")
-    return table("responses", "Transactions of borrowers who were called", head, rows)
+    caption = "Transactions of those who were called"
+    return table("responses", caption, head, rows, text_columns=(0, 1))
 
 
 def largest_positions(run: Run) -> Section:
@@ -290,12 +299,17 @@ def largest_positions(run: Run) -> Section:
     return Section("positions", title, join([element("p", text), shown_table]))
 
 
-_RESPONSES = {"top-up": "adds collateral", "deleverage": "sells", "nothing": "does nothing"}
+_RESPONSES = {
+    "top-up": "adds collateral",
+    "deleverage": "sells",
+    "move": "moves collateral",
+    "nothing": "does nothing",
+}
 
 
-def _assets(symbols: Sequence[str], alike: bool) -> list[str]:
-    """Which assets an amount is of, unless it is the same everywhere."""
-    return [] if alike else [f" {'+'.join(symbols)}"]
+def _assets(symbols: Sequence[str], alike: bool) -> list[Content]:
+    """Which assets an amount is of, below it, unless it is the same everywhere."""
+    return [] if alike else [element("br"), f"in {'+'.join(symbols)}"]
 
 
 def _health(value: float | None) -> str:

@@ -20,9 +20,18 @@ from harness.report.markup import (
     table,
 )
 from harness.report.sentences import GLOSSARY
-from harness.scenario import Borrowers, Lending, Liquidator, Pool, PooledLending
-from harness.testing.invariants import INVARIANTS
-from harness.testing.oracle_invariants import ORACLE_INVARIANTS
+from harness.report.waterfall import STEP_NAMES
+from harness.scenario import (
+    WAD,
+    Borrowers,
+    Lending,
+    Liquidator,
+    Pool,
+    PooledLending,
+    Positions,
+    Traders,
+)
+from harness.testing.catalogue import SENTENCES
 
 _LONGEST_LINE = 400
 
@@ -43,7 +52,7 @@ def setting(run: Run) -> Section:
         )
     )
     parts += [_assets(run), _pools(run), *_markets(run), _other_venues(run)]
-    parts += [_populations(run), _liquidators(run)]
+    parts += [_borrowers(run), _traders(run), _liquidators(run)]
     text = "\n".join(_shortened(line) for line in run.scenario_text.splitlines())
     parts.append(
         details("The scenario file, with everything the run depends on", element("pre", text))
@@ -138,26 +147,63 @@ def _bps(value: int) -> str:
     return percent(value / 10_000, 2) if value else "\u2013"
 
 
-def _populations(run: Run) -> Markup:
+def _borrowers(run: Run) -> Markup | None:
     rows: list[Sequence[Content]] = []
     for population in run.scenario.populations:
         if isinstance(population, Borrowers):
-            response = population.response
-            rows.append(
-                (
-                    population.name,
-                    count(population.count),
-                    f"{about(population.size.total_debt_usd)} {population.debt}",
-                    population.collateral,
-                    f"{response.call_health_factor:g}",
-                    percent(response.top_up_bps / 10_000, 0),
-                    percent(response.deleverage_bps / 10_000, 0),
-                )
-            )
+            owed = f"{about(population.size.total_debt_usd)} {population.debt}"
+            accounts, held = population.count, population.collateral
+        elif isinstance(population, Positions):
+            accounts, owed = len(population.positions), _owed(population)
+            supplied = (symbol for row in population.positions for symbol, _ in row.supplied)
+            held = ", ".join(dict.fromkeys(supplied))
         else:
-            rows.append((population.name, *["\u2013"] * 6))
-    head = ("Population", "Accounts", "Debt", "Collateral", "Called below", "Add", "Sell")
-    return table("populations", "Borrowers", head, rows, text_columns=(0, 3))
+            continue
+        response = population.response
+        rows.append(
+            (
+                population.name,
+                population.venue,
+                count(accounts),
+                owed,
+                held,
+                f"{response.call_health_factor:g}",
+                *(
+                    percent(share / 10_000, 0)
+                    for share in (response.top_up_bps, response.deleverage_bps, response.move_bps)
+                ),
+            )
+        )
+    called = ("Called below", "Add", "Sell", "Move")
+    head = ("Population", "Market", "Accounts", "Debt", "Collateral", *called)
+    return table("populations", "Borrowers", head, rows, text_columns=(0, 1, 4)) if rows else None
+
+
+def _owed(population: Positions) -> str:
+    """The debts of positions given one by one, tokens."""
+    sums: dict[str, float] = {}
+    for row in population.positions:
+        for symbol, amount in row.borrowed:
+            sums[symbol] = sums.get(symbol, 0.0) + amount
+    return ", ".join(f"{amount:,.0f} {symbol}" for symbol, amount in sums.items()) or "none"
+
+
+def _traders(run: Run) -> Markup | None:
+    rows = [
+        (
+            each.name,
+            each.venue,
+            ", ".join(symbol for symbol, _ in each.markets),
+            count(each.count),
+            about(each.margin_usd),
+            f"{each.leverage.median:g}",
+            percent(each.long_bps / 10_000, 0),
+        )
+        for each in run.scenario.populations
+        if isinstance(each, Traders)
+    ]
+    head = ("Population", "Exchange", "Markets", "Accounts", "Equity", "Median leverage", "Long")
+    return table("traders", "Traders", head, rows, text_columns=(0, 1, 2)) if rows else None
 
 
 def _liquidators(run: Run) -> Markup | None:
@@ -240,7 +286,7 @@ def _checks(run: Run) -> Markup:
     rows = [
         (
             name,
-            {**INVARIANTS, **ORACLE_INVARIANTS}.get(name, ""),
+            SENTENCES.get(name, ""),
             "holds" if holds else element("strong", "violated"),
         )
         for name, holds in checks.items()
@@ -280,38 +326,57 @@ def _versions(run: Run) -> Markup:
 
 
 def _exact(run: Run) -> Markup | None:
-    """The summary's integers, in tokens with every digit."""
+    """The summary's integers with every digit: tokens, and apart from them USD between venues."""
     decimals = {asset.symbol: asset.decimals for asset in run.scenario.assets}
-    rows = [
-        (
-            _EXACT.get(path, path),
-            symbol,
-            element(
+    tokens: list[Sequence[Content]] = []
+    carried: list[Sequence[Content]] = []
+    for path, amounts in run.summary["exact"].items():
+        between = path.startswith(_CONTAGION)
+        for name, amount in amounts.items():
+            shown = element(
                 "data",
-                _tokens(int(amount), decimals.get(symbol, 18)),
+                _whole(int(amount), decimals[name] if not between else _USD_PLACES),
                 value=amount,
-                data_exact=f"{path}.{symbol}",
-            ),
-        )
-        for path, amounts in run.summary["exact"].items()
-        for symbol, amount in amounts.items()
-    ]
-    if not rows:
-        return None
-    head = ("Amount", "Token", "Tokens")
-    return table("exact", "Exact amounts", head, rows, text_columns=(0, 1))
+                data_exact=f"{path}.{name}",
+            )
+            label = path.removeprefix(_CONTAGION) if between else _named(path)
+            (carried if between else tokens).append((label, name, shown))
+    parts = [_amounts("exact", "Exact amounts", ("Amount", "Token", "Tokens"), tokens)]
+    if carried:
+        caption = "Changes of insolvency by links, as the contagion matrix has them"
+        entries = _amounts("exact-contagion", caption, ("By", "Of venue", "USD"), carried)
+        parts.append(details("Exact entries of contagion", entries))
+    return join(parts)
 
 
+def _amounts(
+    identity: str, caption: str, head: Sequence[str], rows: Sequence[Sequence[Content]]
+) -> Markup | None:
+    return table(identity, caption, head, rows, text_columns=(0, 1)) if rows else None
+
+
+_CONTAGION = "contagion."
+_USD_PLACES = len(str(WAD)) - 1
+_STEP = "waterfall.loss_by_step."
 _EXACT = {
     "liquidations.repaid": "Repaid in liquidations",
     "liquidations.seized": "Seized in liquidations",
     "solvency.bad_debt": "Written off",
     "solvency.deficit": "Deficit at the end",
+    "exchanges.closed": "Closed in liquidations on exchanges",
+    "exchanges.insurance_fund": "Insurance funds at the end",
     "fees.paid": "Fees paid",
 }
 
 
-def _tokens(amount: int, decimals: int) -> str:
+def _named(path: str) -> str:
+    """What an amount of the summary is called."""
+    if path.startswith(_STEP):
+        return f"Waterfall: {STEP_NAMES[path.removeprefix(_STEP)]}"
+    return _EXACT.get(path, path)
+
+
+def _whole(amount: int, decimals: int) -> str:
     whole, rest = divmod(abs(amount), 10**decimals)
     sign = "\u2212" if amount < 0 else ""
     digits = f"{rest:0{decimals}d}" if decimals else ""

@@ -242,6 +242,8 @@ _SOLVENCY = (
     ("shortfall_oracle_usd", "Short at feed prices"),
     ("carried_by_reserves_usd", "Covered by reserves"),
     ("carried_by_suppliers_usd", "Borne by suppliers"),
+    ("carried_by_depositors_usd", "Lost by depositors"),
+    ("carried_by_borrowers_usd", "Spread over borrowers"),
     ("carried_by_insurance_usd", "Paid by insurance"),
     ("carried_by_vault_usd", "Paid by the vault"),
 )

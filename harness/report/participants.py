@@ -9,12 +9,28 @@ from harness.report.figures import count, money, percent, plural, short
 from harness.report.layout import Section, chart_figure, over_time
 from harness.report.markup import Content, Markup, element, join, table
 from harness.report.sentences import REASONS, figure_of
-from harness.report.tallies import Failure, Outcome, failures, outcomes, takings
+from harness.report.tallies import Failure, failures, outcomes, takings
+from harness.report.waves import settled
 
 _MOST_FAILURES = 25
 ACTIONS = {
     "liquidate": "liquidate",
     "liquidate_shares": "liquidate and redeem shares",
+    "seize": "liquidate and keep the collateral",
+    "sell_inventory": "sell kept collateral",
+    "auction": "start an auction",
+    "reset": "restart an auction",
+    "buy": "buy collateral of a module",
+    "bid": "bid in an auction",
+    "settle": "take what was won",
+    "sell": "sell what was won",
+    "absorb": "have an account absorbed",
+    "settle_reserves": "settle a module's reserves",
+    "offset": "offset a debt with deposits",
+    "claim": "take out gains of a deposit",
+    "sell_gain": "sell gains of a deposit",
+    "set_paused": "pause or reopen a market",
+    "set_threshold": "move a threshold",
     "redeem": "redeem shares",
     "allocate": "lend a vault's assets",
     "deallocate": "take a vault's assets back",
@@ -40,6 +56,10 @@ ACTIONS = {
     "trade_perp": "trade a position",
     "hedge": "hedge on spot",
     "unwind_basis": "sell spot of a basis trade",
+    "waterfall_open": "open a round",
+    "waterfall_list": "put accounts in line",
+    "waterfall_deleverage": "deleverage winners",
+    "waterfall_finish": "finish a round",
 }
 
 
@@ -50,11 +70,11 @@ def liquidators(run: Run) -> Section:
     if not found:
         return Section("liquidators", title, element("p", "The scenario has no liquidators."))
     symbol = run.scenario.block_space.fee_asset
-    done = outcomes(run)
+    done, repaid = outcomes(run), settled(run)
     rows: list[tuple[Content, ...]] = []
     for kind, taken in found.items():
-        actions = ("liquidate", "liquidate_perp", "liquidate_shares")
-        outcome = next((done[kind, each] for each in actions if (kind, each) in done), None)
+        tried = [each for (who, what), each in done.items() if who == kind and what in LIQUIDATING]
+        sent = sum(each.sent for each in tried)
         rows.append(
             (
                 _named(run, kind),
@@ -63,8 +83,8 @@ def liquidators(run: Run) -> Section:
                 money(taken.seized),
                 money(taken.profit),
                 f"{taken.fees:,.3f} {symbol}",
-                count(outcome.sent) if outcome else "0",
-                _lost(outcome),
+                count(sent),
+                percent(1 - sum(each.succeeded for each in tried) / sent, 0) if sent else "\u2013",
             )
         )
     foot = (
@@ -80,7 +100,7 @@ def liquidators(run: Run) -> Section:
     head = (
         "Liquidators",
         "Liquidations",
-        "Debt repaid",
+        repaid,
         "Collateral seized",
         "Profit before fees",
         "Fees",
@@ -107,15 +127,15 @@ def liquidators(run: Run) -> Section:
         ]
         chart = bar_chart(
             "liquidators-chart",
-            "Debt repaid by kind of liquidator",
+            f"{repaid} by kind of liquidator",
             "; ".join(f"{name}: {shown[0].text}" for name, shown in bars),
             bars,
         )
-        parts.append(chart_figure("Debt repaid, USD", None, None, chart))
+        parts.append(chart_figure(f"{repaid}, USD", None, None, chart))
     parts.append(
         table(
             "liquidators-table",
-            "Liquidators by kind, most debt repaid first",
+            "Liquidators by kind, who settled most first",
             head,
             rows,
             foot=foot,
@@ -127,12 +147,6 @@ def liquidators(run: Run) -> Section:
 def _named(run: Run, group: str) -> str:
     number = run.count_of(group)
     return f"{group} ({number})" if number > 1 else group
-
-
-def _lost(outcome: Outcome | None) -> str:
-    if outcome is None or not outcome.sent:
-        return "\u2013"
-    return percent((outcome.sent - outcome.succeeded) / outcome.sent, 0)
 
 
 def transactions(run: Run) -> Section:

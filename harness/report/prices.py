@@ -24,6 +24,8 @@ from harness.report.sentences import main_asset
 
 _MOST_LANES = 5
 _NOTHING_MOVED = 1e-9
+_TOLD = 5e-5
+"""What rounds to a hundredth of a percent or more."""
 
 
 def prices(run: Run) -> Section:
@@ -143,7 +145,9 @@ def _gap(run: Run, symbol: str, axis: TimeAxis) -> Markup:
         deepest, place = max(known, default=(0.0, 0))
         if deepest > _NOTHING_MOVED:
             most = percent(line.values[place] or 0.0, 2, signed=True)
-            told.append(f"{line.name.lower()} by at most {most} ({moment(run.times[place])})")
+            at = moment(run.times[place])
+            by = f"at most {most} ({at})" if deepest >= _TOLD else "less than 0.01%"
+            told.append(f"{line.name.lower()} by {by}")
     if not told:
         return element("p", f"Forced trades did not move the price of {symbol}.")
     note = f"Forced trades moved the {' and the '.join(told)}."

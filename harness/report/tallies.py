@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from harness.metrics.summary import LIQUIDATING
 from harness.report.data import Liquidation, Run, Sent
-from harness.scenario import Liquidator, PerpLiquidator
+from harness.scenario import InventoryLiquidator, Liquidator, PerpLiquidator
 
 
 class Outcome(NamedTuple):
@@ -90,12 +91,14 @@ class Takings(NamedTuple):
 
 
 def takings(run: Run) -> dict[str, Takings]:
-    """By kind of liquidator, whoever repaid most first; those that got nothing are there too."""
+    """By kind of liquidator, whoever repaid most first; those that got nothing are there too, and
+    all who tried: who starts auctions, bids and buys."""
     kinds = [
         agent.name
         for agent in run.scenario.agents
-        if isinstance(agent, Liquidator | PerpLiquidator)
+        if isinstance(agent, Liquidator | InventoryLiquidator | PerpLiquidator)
     ]
+    kinds += [run.group_of(sent.agent) for sent in run.sent if sent.action in LIQUIDATING]
     groups: dict[str, list[Liquidation]] = {kind: [] for kind in kinds}
     for row in run.liquidations:
         groups.setdefault(run.group_of(row.liquidator), []).append(row)

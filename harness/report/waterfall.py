@@ -24,6 +24,8 @@ _STEPS = (
     ("vault", "The vault's holders", "a"),
     ("unpaid", "Nobody", "a"),
 )
+STEP_NAMES = {step: title for step, title, _ in _STEPS}
+"""What each step of the waterfall is called."""
 
 
 def waterfall(run: Run) -> Section:

@@ -65,7 +65,7 @@ def _wave_charts(run: Run) -> Markup:
     )
     by_value = bar_chart(
         "waves-value",
-        f"{_repaid(run)} by wave",
+        f"{settled(run)} by wave",
         "; ".join(f"{name}: {about(repaid)}" for name, _, repaid in rows),
         [(name, [Bar(repaid, short(repaid), "a")]) for name, _, repaid in rows],
         labels_beside=True,
@@ -73,7 +73,7 @@ def _wave_charts(run: Run) -> Markup:
     return element(
         "div",
         chart_figure("Number of liquidations", None, None, by_count),
-        chart_figure(f"{_repaid(run)}, USD", None, None, by_value),
+        chart_figure(f"{settled(run)}, USD", None, None, by_value),
         class_="pair",
     )
 
@@ -107,7 +107,7 @@ def _wave_table(run: Run) -> Markup:
         "Wave",
         "Liquidations",
         "Accounts",
-        _repaid(run),
+        settled(run),
         "Share of it" if run.exchanges else "Share of debt",
         "Caused by",
     )
@@ -208,9 +208,10 @@ def _by_venue(run: Run) -> Markup:
         )
         for name, venue in run.summary["liquidations"]["by_venue"].items()
     ]
-    head = ("Venue", "Liquidations", _repaid(run), "Collateral seized")
+    head = ("Venue", "Liquidations", settled(run), "Collateral seized")
     return table("liquidations-by-venue", "Liquidations by venue", head, rows)
 
 
-def _repaid(run: Run) -> str:
+def settled(run: Run) -> str:
+    """What liquidations settle: debt, and on an exchange notional."""
     return "Repaid or closed" if run.exchanges else "Debt repaid"

@@ -9,8 +9,19 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness.cli import main
+from harness.report import report
 
 from .conftest import SMALL
+
+
+def rows_of(page: str, identity: str) -> list[list[str]]:
+    """The cells of a table's body and foot, in text."""
+    (made,) = re.findall(rf'<table id="{identity}".*?</table>', page, re.DOTALL)
+    rows = re.findall(r"<tr>(.*?)</tr>", made, re.DOTALL)[1:]
+    return [
+        [unescape(re.sub(r"<[^>]+>", "", cell)) for cell in re.findall(r"<t[hd].*?</t[hd]>", row)]
+        for row in rows
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +42,18 @@ def test_the_page_has_the_exchange_with_the_figures_of_the_summary(directory, ca
     assert "exchanges.perps.margin_calls.count" in figures.values()
     assert "insurance fund" in text
     assert "None" not in text
+
+
+def test_rows_of_the_page_add_up_and_every_check_says_what_it_checks(directory) -> None:
+    page = report(directory).read_text("utf-8")
+    sent = [int(cells[6].replace(",", "")) for cells in rows_of(page, "liquidators-table")]
+    *each, total = sent
+    assert sum(each) == total > 0
+    checks = rows_of(page, "checks")
+    assert {name for name, *_ in checks} >= {"PRP-1", "MKT-1"}
+    assert all(sentence for _, sentence, _ in checks)
+    traders = rows_of(page, "traders")
+    assert traders[0][:4] == ["traders", "perps", "BTC, ETH", "24"]
 
 
 def test_a_run_with_an_exchange_verifies_from_its_tables(directory, capsys) -> None:
