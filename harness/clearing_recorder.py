@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from harness.protocols.clearing import POLICIES
 from harness.testing.clearing_invariants import STEPS, wrong_haircut, wrong_loss_by_step
 from harness.trace import Trace, WaterfallRow
+from harness.view import View
 from harness.world import World
 
 
 class ClearingRecorder:
     """Records the events of clearing houses, by exchange and round."""
 
-    def __init__(self, world: World, trace: Trace) -> None:
+    def __init__(self, world: World, view: View, trace: Trace) -> None:
         self._trace = trace
         self._venues = {venue.exchange.address: venue for venue in world.exchanges.values()}
         self._by_price = {
-            name: POLICIES[house.spec.policy].by_price
+            name: bool(view.ask(house.policy, "atBankruptcyPrice"))
             for house in world.clearing.values()
             for name in house.exchanges
         }

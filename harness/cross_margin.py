@@ -115,6 +115,7 @@ def _behind(
             house.spec,
             house.house,
             house.fund,
+            house.policy,
             house.lens,
             {venue: exchanges[venue] for venue in house.exchanges},
             house.members,

@@ -76,7 +76,7 @@ class Recorder:
         self._venue_at = {venue.market.address: name for name, venue in world.venues.items()}
         for house in world.clearing.values():
             self._watch(house.house, "", *CLEARING_EVENTS)
-        self._clearing = ClearingRecorder(world, self.trace)
+        self._clearing = ClearingRecorder(world, view, self.trace)
         self._exchanges = ExchangeRecorder(world, view, books, self.trace, self._sight)
         for name, exchange in world.exchanges.items():
             self._watch(exchange.exchange, name, *ExchangeRecorder.EVENTS)

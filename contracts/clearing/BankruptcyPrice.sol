@@ -19,7 +19,12 @@ contract BankruptcyPrice is IDeleveragingPolicy {
         return (wealth, 0);
     }
 
-    function payment(uint256, uint256, uint256, uint256) external pure returns (uint256 amount, bool level) {
+    function payment(uint256, uint256, uint256, uint256)
+        external
+        pure
+        virtual
+        returns (uint256 amount, bool level)
+    {
         return (0, false);
     }
 

@@ -199,14 +199,15 @@ contract ClearingHouse is IClearingHouse {
     }
 
     /// @dev It may be less than what was reported: anyone may have paid for it.
-    function _deficit(Context memory c) private view returns (uint256 deficit) {
+    function _deficit(Context memory c) internal view returns (uint256 deficit) {
         (,,,, deficit) = c.exchange.books();
     }
 
     /// @dev After this the account is worth nothing at the prices of the round, or as little as what winners are to
     /// pay through the price: `priced`.
     function _takeDefault(Context memory c, RoundData storage r, Report memory report)
-        private
+        internal
+        virtual
         returns (uint256 priced)
     {
         Defaulter storage d = r.defaulters.push();
@@ -245,7 +246,7 @@ contract ClearingHouse is IClearingHouse {
 
     /// @dev Where the funds paid for everything and the vault may have the positions, nobody is deleveraged. A loss
     /// without positions has winners on every side.
-    function _begin(Context memory c, RoundData storage r, bool closing, uint256 priced) private {
+    function _begin(Context memory c, RoundData storage r, bool closing, uint256 priced) internal virtual {
         Round storage round = r.round;
         bool covered = round.unpaid == 0 && priced == 0;
         if (covered && (!closing || _vaultMayTake(c))) {
@@ -544,7 +545,7 @@ contract ClearingHouse is IClearingHouse {
         Defaulter storage d,
         Closing memory k,
         Side storage side
-    ) private returns (bool) {
+    ) internal virtual returns (bool) {
         int256 held = d.sizes[k.market];
         uint256 markWad = r.markets[k.market].markWad;
         uint256 discount = markWad.mulDivDown(d.discountWad, Math.WAD);
@@ -575,7 +576,7 @@ contract ClearingHouse is IClearingHouse {
         return budget.mulDivDown(valueScale, discount);
     }
 
-    function _endLine(Context memory c, RoundData storage r) private {
+    function _endLine(Context memory c, RoundData storage r) internal virtual {
         r.round.stage = Stage.Finishing;
         if (r.round.winners || r.round.defaulters == 0) _endRound(c, r);
     }

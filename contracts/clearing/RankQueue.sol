@@ -16,7 +16,7 @@ abstract contract RankQueue is IDeleveragingPolicy {
 
     function rank(Candidate calldata candidate) external view virtual returns (uint256);
 
-    function terms(uint256 wealth, uint256) external pure returns (uint256 cap, uint256 weight) {
+    function terms(uint256 wealth, uint256) external pure virtual returns (uint256 cap, uint256 weight) {
         return (wealth, 0);
     }
 
@@ -29,7 +29,7 @@ abstract contract RankQueue is IDeleveragingPolicy {
         return (cap.min(loss), false);
     }
 
-    function closing(uint256 size, uint256, uint256) external pure returns (uint256) {
+    function closing(uint256 size, uint256, uint256) external pure virtual returns (uint256) {
         return size;
     }
 

@@ -20,7 +20,9 @@ from typing import Any
 from harness.engine import Engine, default_engine_name, open_engine
 from harness.engine.layered import Layers
 from harness.errors import EngineError, HarnessError
-from harness.scenario import Scenario, dump_scenario
+from harness.protocols.deleveraging import deploy_policy
+from harness.scenario import ClearingHouse, Scenario, dump_scenario
+from harness.setup import Setup
 
 Figures = Mapping[str, float | int | None]
 
@@ -186,19 +188,29 @@ def _version(package: str) -> str:
 
 
 def _outside_code(scenario: Scenario) -> str:
-    """A hash of the modules that the scenario plugs in as ``module:Class``."""
+    """A hash of the modules that the scenario plugs in as ``module:Class``, and of the contracts
+    that those deploy which are compiled elsewhere."""
     modules = sorted({name.partition(":")[0] for name in _plugged(scenario)})
     parts = []
     for module in modules:
         spec = importlib.util.find_spec(module)
         if spec is not None and spec.origin is not None and Path(spec.origin).is_file():
             parts.append(hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest())
+    for house in scenario.venues_of(ClearingHouse):
+        if ":" in house.policy:
+            setup = Setup()
+            deploy_policy(setup, house)
+            sent = b"".join(transaction.data for transaction in setup.transactions)
+            parts.append(hashlib.sha256(sent).hexdigest())
     return json.dumps([modules, parts])
 
 
 def _plugged(scenario: Scenario) -> Iterator[str]:
     if ":" in scenario.block_space.ordering:
         yield scenario.block_space.ordering
+    for house in scenario.venues_of(ClearingHouse):
+        if ":" in house.policy:
+            yield house.policy
     members = [*scenario.agents, *scenario.venues, *scenario.populations]
     for member in [*members, *(asset.price for asset in scenario.assets)]:
         if ":" in member.tag_value():

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from harness.mitigations.base import Remedy, Stage
 from harness.scenario import ClearingHouse, Scenario
-from harness.scenario.clearing import Policy
 
 
 def _with_house(scenario: Scenario, change: Callable[[ClearingHouse], ClearingHouse]) -> Scenario:
@@ -17,7 +16,7 @@ def _with_house(scenario: Scenario, change: Callable[[ClearingHouse], ClearingHo
     return replace(scenario, venues=venues)
 
 
-def _policy(policy: Policy) -> Callable[[Scenario], Scenario]:
+def _policy(policy: str) -> Callable[[Scenario], Scenario]:
     return lambda scenario: _with_house(scenario, lambda house: replace(house, policy=policy))
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from harness.contracts import Contract
 from harness.engine.base import Engine
+from harness.protocols.deleveraging import deploy_policy
 from harness.protocols.perp_exchange import PerpVenue
 from harness.scenario import BPS, base_units
 from harness.scenario.clearing import MAX_MEMBERS, ClearingHouse
@@ -30,24 +32,6 @@ EVENTS = (
 
 Mint = Callable[[str, bytes, int], None]
 Approve = Callable[[str, bytes, Contract], None]
-
-
-class PolicyKind(NamedTuple):
-    """A deleveraging policy: its contract, what is constructed with, and how winners pay."""
-
-    contract: str
-    by_notional: bool | None = None
-    by_price: bool = False
-
-
-POLICIES: Mapping[str, PolicyKind] = {
-    "hyperliquid-queue": PolicyKind("HyperliquidQueue"),
-    "bitmex-queue": PolicyKind("BitmexQueue"),
-    "bankruptcy-price": PolicyKind("BankruptcyPrice", by_price=True),
-    "pro-rata": PolicyKind("ProRata", by_notional=False),
-    "pro-rata-notional": PolicyKind("ProRata", by_notional=True),
-}
-"""By the names that scenarios give them."""
 
 
 class RoundState(NamedTuple):
@@ -87,6 +71,7 @@ class ClearingVenue:
         spec: ClearingHouse,
         house: Contract,
         fund: Contract,
+        policy: Contract,
         lens: Contract,
         exchanges: Mapping[str, PerpVenue],
         members: Sequence[tuple[bytes, str]],
@@ -95,6 +80,7 @@ class ClearingVenue:
         self.spec = spec
         self.house = house
         self.fund = fund
+        self.policy = policy
         self.lens = lens
         self.exchanges = exchanges
         self.members = tuple(members)
@@ -157,8 +143,10 @@ def deploy_clearing(
     house = setup.deploy("ClearingHouse", admin, fund.address)
     lens = setup.deploy("ClearingLens")
     setup.send(admin, fund, "setHouse", house.address)
-    policy = _deploy_policy(setup, spec.policy, spec.cap_bps)
-    winners = _deploy_policy(setup, "pro-rata", BPS).address if spec.all_winners else bytes(20)
+    policy = deploy_policy(setup, spec)
+    winners = bytes(20)
+    if spec.all_winners:
+        winners = deploy_policy(setup, replace(spec, policy="pro-rata", cap_bps=BPS)).address
     for name in spec.venues:
         exchange = exchanges[name].exchange
         setup.send(admin, fund, "addVenue", exchange.address)
@@ -181,14 +169,7 @@ def deploy_clearing(
         if margin:
             setup.send(seeder, fund, "payMargin", owner, margin)
     behind = {name: exchanges[name] for name in spec.venues}
-    return ClearingVenue(spec, house, fund, lens, behind, members)
-
-
-def _deploy_policy(setup: Setup, name: str, cap_bps: int) -> Contract:
-    kind = POLICIES[name]
-    if kind.by_notional is None:
-        return setup.deploy(kind.contract)
-    return setup.deploy(kind.contract, kind.by_notional, cap_bps)
+    return ClearingVenue(spec, house, fund, policy, lens, behind, members)
 
 
 def _members(spec: ClearingHouse, exchanges: Mapping[str, PerpVenue]) -> list[tuple[bytes, str]]:
@@ -201,4 +182,4 @@ def _members(spec: ClearingHouse, exchanges: Mapping[str, PerpVenue]) -> list[tu
     return list(found.items())[:MAX_MEMBERS]
 
 
-__all__ = ["EVENTS", "POLICIES", "ClearingVenue", "Place", "RoundState", "deploy_clearing"]
+__all__ = ["EVENTS", "ClearingVenue", "Place", "RoundState", "deploy_clearing"]

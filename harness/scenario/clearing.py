@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from harness.errors import ScenarioError
-from harness.scenario._decode import Range
+from harness.scenario._decode import Pattern, Range
 from harness.scenario.agents import Agent
 from harness.scenario.blocks import Bid, Outages
 from harness.scenario.model import Scenario
@@ -18,14 +18,16 @@ from harness.scenario.perps import PerpExchange, Traders
 from harness.scenario.units import BPS, Amount, Blocks, Name
 from harness.scenario.venues import Venue
 
-Policy = Literal[
-    "hyperliquid-queue",
-    "bitmex-queue",
-    "bankruptcy-price",
-    "pro-rata",
-    "pro-rata-notional",
+Policy = Annotated[
+    str,
+    Pattern(
+        r"hyperliquid-queue|bitmex-queue|bankruptcy-price|pro-rata|pro-rata-notional|[\w.]+:[\w.]+",
+        "one of hyperliquid-queue, bitmex-queue, bankruptcy-price, pro-rata, pro-rata-notional, "
+        "or module:Class",
+    ),
 ]
-"""Who of the winners pays, in which order: contracts of ``contracts/clearing``."""
+"""Who of the winners pays, in which order: contracts of ``contracts/clearing``, or one from outside
+(`harness.protocols.deleveraging`)."""
 
 MAX_MEMBERS = 32
 MAX_VENUES = 8
