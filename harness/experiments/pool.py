@@ -10,18 +10,20 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from multiprocessing import connection
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from harness.errors import ScenarioError
 
 Task = TypeVar("Task")
 Outcome = TypeVar("Outcome")
+P = ParamSpec("P")
 
 DASK = "dask:"
 
@@ -59,21 +61,53 @@ class LocalWorkers:
 def _local(count: int) -> Iterator[Pool]:
     # spawn, because a forked child would share the parent's threads and engines
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=context, initializer=_follow_parent) as pool:
-        yield Pool(pool, 2 * count)
+    leash, held = context.Pipe(duplex=False)
+    pool = _Processes(count, mp_context=context, initializer=_follow, initargs=(leash,))
+    with leash, held:
+        try:
+            yield Pool(pool, 2 * count)
+        except BaseException:
+            held.close()  # nobody wants what is under way, perhaps for minutes
+            raise
+        finally:
+            pool.shutdown()
 
 
-def _follow_parent() -> None:
-    """Leaves it to the parent when a worker ends: an interrupt is the parent's to answer, and when
-    the parent is killed nobody would give the worker work or take its rows."""
+class _Processes(ProcessPoolExecutor):
+    """Processes that never see an interrupt: it is the parent's to answer.
+
+    A process is started with the signals held back that are held back where it is started, so that
+    none ends by an interrupt before it can ignore them.
+    """
+
+    def submit(
+        self, fn: Callable[P, Outcome], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Future[Outcome]:
+        with _interrupts_held_back():
+            return super().submit(fn, *args, **kwargs)
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    if sys.platform == "win32":  # has no such thing
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _follow(leash: connection.Connection) -> None:
+    """Leaves it to the parent when a worker ends: it has the other end of the leash, and lets go
+    when it wants no more rows, or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_wait_and_end, args=(parent.sentinel,), daemon=True).start()
+    threading.Thread(target=_wait_and_end, args=(leash,), daemon=True).start()
 
 
-def _wait_and_end(sentinel: int) -> None:
-    connection.wait([sentinel])
+def _wait_and_end(leash: connection.Connection) -> None:
+    connection.wait([leash])
     os._exit(1)
 
 
@@ -148,7 +182,9 @@ def run_all(
 ) -> list[Outcome]:
     """The outcomes of all tasks in their order, whatever the order in which they finish.
 
-    ``done`` is told how many have finished. What a task raises is raised here.
+    ``done`` is told how many have finished. What a task raises is raised here; the tasks that have
+    not finished by then are left to whoever opened the executor. None is cancelled: a process pool
+    that breaks while it holds cancelled tasks forgets to end its processes (Python 3.11 and 3.12).
     """
     if executor is None:
         outcomes = []
@@ -158,13 +194,8 @@ def run_all(
                 done(count)
         return outcomes
     futures = [executor.submit(function, task) for task in tasks]
-    try:
-        for count, future in enumerate(as_completed(futures), 1):
-            future.result()
-            if done is not None:
-                done(count)
-    except BaseException:
-        for future in futures:
-            future.cancel()
-        raise
+    for count, future in enumerate(as_completed(futures), 1):
+        future.result()
+        if done is not None:
+            done(count)
     return [future.result() for future in futures]

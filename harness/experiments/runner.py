@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from contextlib import ExitStack
+from types import TracebackType
 from typing import Self
 
 from harness.errors import EngineError
@@ -38,8 +39,13 @@ class Runner:
         self._pool = self._stack.enter_context(self._workers.open()) if self._workers else None
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self._stack.close()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, exception, traceback)
 
     def _reopen(self) -> Pool:
         self._stack.close()
@@ -82,20 +88,16 @@ class Runner:
 
     def _run_on(self, pool: Pool, waiting: deque[Trial], finish: Finish) -> None:
         under_way: dict[Future[TrialRow], Trial] = {}
-        try:
-            while waiting or under_way:
-                while waiting and len(under_way) < pool.window:
-                    trial = waiting.popleft()
-                    under_way[_submit(pool, trial)] = trial
-                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
-                    if not _broken(future):
-                        _take(under_way.pop(future), future, finish)
-                if any(_broken(future) for future in under_way if future.done()):
-                    pool = self._one_by_one(list(under_way.values()), finish)
-                    under_way.clear()
-        finally:
-            for future in under_way:
-                future.cancel()
+        while waiting or under_way:
+            while waiting and len(under_way) < pool.window:
+                trial = waiting.popleft()
+                under_way[_submit(pool, trial)] = trial
+            for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                if not _broken(future):
+                    _take(under_way.pop(future), future, finish)
+            if any(_broken(future) for future in under_way if future.done()):
+                pool = self._one_by_one(list(under_way.values()), finish)
+                under_way.clear()
 
     def _one_by_one(self, suspects: Sequence[Trial], finish: Finish) -> Pool:
         """Runs each trial alone, on a pool opened again; returns the pool to go on with."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -66,6 +67,22 @@ def environment(**variables: str) -> dict[str, str]:
 def command(*arguments: object) -> list[str]:
     """The command line as a process's arguments."""
     return [sys.executable, "-m", "harness", *map(str, arguments)]
+
+
+def background(*arguments: object, cwd: Path) -> subprocess.Popen[str]:
+    """Starts the command line as a process of its own, with its output piped, in a process group
+    of its own, as a terminal does: an interrupt goes to the group."""
+    return subprocess.Popen(
+        command(*arguments),
+        cwd=cwd,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        start_new_session=True,
+        # whoever runs the tests in the background leaves them deaf to it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
 
 
 def process(*arguments: object, cwd: Path, **variables: str) -> Outcome:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import CRASH, Cli, command, environment, one_line
+from .conftest import CRASH, Cli, background, command, environment, one_line
 
 NO_SHOCK = "asset.ETH.price.shock=[]"
 
@@ -82,15 +82,8 @@ def test_an_interrupted_run_can_be_run_again(cli: Cli, tmp_path: Path) -> None:
 
 def start(folder: Path) -> subprocess.Popen[str]:
     """A run of some seconds, under way."""
-    process = subprocess.Popen(
-        command("run", CRASH, "--engine", "faulty_engines:Slow", "--out", "out"),
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        # whoever runs the tests in the background leaves them deaf to it
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    process = background(
+        "run", CRASH, "--engine", "faulty_engines:Slow", "--out", "out", cwd=folder
     )
     deadline = time.monotonic() + 60
     while not (folder / "out" / "manifest.json").exists():

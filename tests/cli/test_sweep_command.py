@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from .conftest import CRASH, Cli, command, environment, one_line
+from .conftest import CRASH, Cli, background, command, environment, one_line
 
 FALL = 'set = [{ path = "asset.ETH.price.shock[0].factor", times = -1, plus = 1 }]\n'
 HEAD = f'schema = 1\nname = "falls"\nscenario = "{CRASH}"\nset = ["clock.blocks=16"]\n'
@@ -163,24 +163,37 @@ def test_a_terminal_shows_progress_with_the_time_left(sweep: Path, tmp_path: Pat
     assert b"[#" not in out
 
 
+def interrupted(folder: Path, running: subprocess.Popen[str]) -> int:
+    """Interrupts a sweep as a terminal does; the number of trials it leaves behind."""
+    os.killpg(running.pid, signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert (running.returncode, out, err) == (130, "", "harness: interrupted\n")
+    assert json.loads((folder / "sweep.json").read_text())["status"] == "interrupted"
+    return len(list((folder / "trials").glob("*.json")))
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_ends_with_130_and_leaves_what_is_finished(sweep: Path, tmp_path: Path) -> None:
     sweep.write_text(GRID.replace("[0.1, 0.4]", str([0.1 + i / 1000 for i in range(120)])))
-    running = subprocess.Popen(
-        command("sweep", sweep, "--workers", "2", "--out", "out"),
-        cwd=tmp_path,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+    running = background("sweep", sweep, "--workers", "2", "--out", "out", cwd=tmp_path)
     trials = tmp_path / "out" / "trials"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and len(list(trials.glob("*.json"))) < 2:
         time.sleep(0.01)
-    os.killpg(running.pid, signal.SIGINT)
-    out, err = running.communicate(timeout=60)
-    assert (running.returncode, out, err) == (130, b"", b"harness: interrupted\n")
-    assert json.loads((tmp_path / "out" / "sweep.json").read_text())["status"] == "interrupted"
-    assert 2 <= len(list(trials.glob("*.json"))) < 120
+    assert 2 <= interrupted(tmp_path / "out", running) < 120
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("moment", [0.0, 0.1, 0.2, 0.4, 0.8])
+def test_ctrl_c_ends_with_130_while_workers_start(
+    moment: float, sweep: Path, tmp_path: Path
+) -> None:
+    sweep.write_text(GRID.replace("[0.1, 0.4]", str([0.1 + i / 1000 for i in range(120)])))
+    running = background("sweep", sweep, "--workers", "2", "--out", "out", cwd=tmp_path)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (tmp_path / "out" / "sweep.json").exists():
+        time.sleep(0.01)
+    time.sleep(moment)
+    assert interrupted(tmp_path / "out", running) < 120
