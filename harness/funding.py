@@ -8,7 +8,6 @@ from harness.accounts import account
 from harness.contracts import Contract
 from harness.feeds import MAX_UINT
 from harness.people import ADMIN, MINTER, SEEDER, USD, USD_DECIMALS
-from harness.protocols.curated_vault import curator_of
 from harness.protocols.perp_exchange import PerpVenue
 from harness.protocols.pooled_lending import PooledLendingVenue
 from harness.scenario import (
@@ -135,7 +134,7 @@ def fund_agents(
         for index in range(outside.count):
             owner = account(outside.name, index).address
             if isinstance(outside, Curator):
-                owner = curator_of(outside.vault)
+                owner = account(scenario.venue_as(Vault, outside.vault).curator).address
             if isinstance(outside, VaultDepositor):
                 share = scenario.venue_as(Vault, outside.vault).share
                 seeder.mint(share, owner, base_units(outside.shares, decimals[share]))

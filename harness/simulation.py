@@ -24,14 +24,12 @@ from harness.agents import (
     TraderAgent,
     liquidators,
 )
-from harness.agents.borrower import BORROWERS
 from harness.agents.exchange import EXCHANGE_AGENTS
-from harness.agents.holder import HOLDERS, HolderAgent
+from harness.agents.holder import HolderAgent
 from harness.agents.keeper import TopTransaction
 from harness.agents.lender import LenderAgent
 from harness.agents.participants import participant
 from harness.agents.shares import ShareArbitrageurAgent
-from harness.agents.trader import TRADERS
 from harness.agents.vaults import CuratorAgent, VaultDepositorAgent
 from harness.books import Books
 from harness.builder import (
@@ -43,6 +41,7 @@ from harness.builder import (
     merge,
     select,
 )
+from harness.calls import CallBook
 from harness.cross_margin import stand_alone
 from harness.cuts import UNCUT, Cuts
 from harness.engine.base import Block, Engine, Receipt, Transaction
@@ -73,6 +72,7 @@ from harness.scenario import (
     Trigger,
     VaultDepositor,
 )
+from harness.scenario.names import BORROWERS, HOLDERS, TRADERS
 from harness.setup import require_success
 from harness.severing import Severing
 from harness.trace import Trace
@@ -129,6 +129,7 @@ def simulate(
     recorder.trace.opening_wallets = read_wallets(engine, world)
     recorder.trace.exchange_opening = _exchange_census(engine, world)
 
+    answered = _called(view)
     waiting: list[Order] = []
     for index in range(1, clock.blocks):
         top = [*publisher.due(view), *chain.from_iterable(keeper.due(view) for keeper in keepers)]
@@ -149,7 +150,7 @@ def simulate(
         waiting = chosen.waiting
         view.mempool = {(order.agent, order.key): order for order in waiting}
         recorder.executed(index, block, receipts, top, chosen)
-        _note_answers(view, chosen, receipts)
+        _note_answers(answered, chosen, receipts)
         touched = view.update(index, block.timestamp, receipts)
         books.block(view, touched)
         recorder.block(index, block, digests.value)
@@ -290,19 +291,21 @@ def _execute(
     return receipts[len(first) : end]
 
 
-def _note_answers(view: View, chosen: Selection, receipts: Sequence[Receipt]) -> None:
+def _called(view: View) -> dict[str, CallBook]:
+    """The margin calls that an agent answers, by its name."""
+    books = {f"{who}{n}": v.calls for who in (BORROWERS, HOLDERS) for n, v in view.venues.items()}
+    return books | {f"{TRADERS}{name}": venue.calls for name, venue in view.exchanges.items()}
+
+
+def _note_answers(
+    books: Mapping[str, CallBook], chosen: Selection, receipts: Sequence[Receipt]
+) -> None:
     """Marks the margin calls that called accounts answered in this block."""
     last = len(chosen.included)
     for order, receipt in zip(chosen.included, receipts[-last:] if last else [], strict=True):
-        if receipt.status and order.agent.startswith(BORROWERS):
-            venue = order.agent.removeprefix(BORROWERS)
-            view.venues[venue].calls.answered(int(order.key), order.action)
-        elif receipt.status and order.agent.startswith(HOLDERS) and order.action == "top_up":
-            venue = order.agent.removeprefix(HOLDERS)
-            view.venues[venue].calls.answered(int(order.key), order.action)
-        elif receipt.status and order.agent.startswith(TRADERS):
-            venue = order.agent.removeprefix(TRADERS)
-            view.exchanges[venue].calls.answered(int(order.key), order.action)
+        calls = books.get(order.agent)
+        if receipt.status and calls is not None:
+            calls.answered(int(order.key), order.action)
 
 
 def _assemble(

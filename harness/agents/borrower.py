@@ -14,15 +14,12 @@ from harness.orders import Order
 from harness.population import Position
 from harness.protocols.pooled_lending import BPS, WAD, Holding
 from harness.scenario import Borrowers, Positions
+from harness.scenario.names import BORROWERS
 from harness.view import VenueState, View
 
 #: A sale is planned for this share of what the health check of the withdrawal allows: interest
 #: and the next price may take a little of it before the transaction runs.
 _WITHDRAWAL_MARGIN_BPS = 9_900
-
-
-#: Prefix of a borrower agent's name; the rest is its venue.
-BORROWERS = "borrowers-"
 
 
 class BorrowerAgent:

@@ -14,10 +14,8 @@ from harness.orders import Order
 from harness.population import Position
 from harness.protocols.pooled_lending import BPS, WAD, Holding
 from harness.scenario import Borrowers, Positions
+from harness.scenario.names import HOLDERS
 from harness.view import VenueState, View
-
-#: Prefix of a holder agent's name; the rest is the venue whose calls it answers.
-HOLDERS = "holders-"
 
 #: The action of taking collateral out of another venue.
 MOVE = "move_collateral"

@@ -12,11 +12,9 @@ from harness.exchange_view import ExchangeState
 from harness.orders import Order
 from harness.protocols.perp_exchange import Worth
 from harness.scenario import WAD, Traders
+from harness.scenario.names import TRADERS
 from harness.traders import Trader
 from harness.view import View
-
-#: Prefix of a trader agent's name; the rest is its exchange.
-TRADERS = "traders-"
 
 ANY_PRICE = {True: (1 << 256) - 1, False: 0}
 

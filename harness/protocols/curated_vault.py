@@ -108,7 +108,7 @@ def deploy_vault(
 ) -> VaultHandle:
     """Deploys a vault and its strategies, and lends its deposits; all shares are the seeder's."""
     places, asset = decimals[spec.asset], tokens[spec.asset].address
-    curator = curator_of(spec.name)
+    curator = account(spec.curator).address
     strategies = []
     for each in spec.markets:
         venue = venues[each.venue]
@@ -129,13 +129,8 @@ def deploy_vault(
     for number, amount in enumerate(amounts):
         if amount:
             setup.send(curator, vault, "allocate", number, amount)
-    passive = account(f"{spec.name}-depositors").address
+    passive = account(spec.depositors).address
     return VaultHandle(spec, vault, tuple(strategies), curator, passive)
-
-
-def curator_of(vault: str) -> bytes:
-    """The account that moves a vault's assets."""
-    return account(f"{vault}-curator").address
 
 
 def deposits_of(spec: Vault, decimals: Mapping[str, int]) -> int:
@@ -149,7 +144,6 @@ __all__ = [
     "VaultHandle",
     "VaultReader",
     "VaultState",
-    "curator_of",
     "deploy_vault",
     "deposits_of",
 ]

@@ -168,7 +168,7 @@ def deploy_isolated_lending(
         seeder: pays for what is there at the start.
 
     """
-    fee_recipient = account(f"{spec.name}-fee-recipient").address
+    fee_recipient = account(spec.fee_recipient).address
     market = setup.deploy(
         "IsolatedMarket",
         (
@@ -194,7 +194,7 @@ def deploy_isolated_lending(
             approve(symbol, seeder, market)
     suppliers = [fee_recipient]
     if supplied:
-        supplier = account(f"{spec.name}-supplier-{spec.debt}").address
+        supplier = account(spec.supplier(spec.debt)).address
         suppliers.append(supplier)
         setup.send(seeder, market, "supply", supplied, 0, supplier)
     places = [decimals[spec.collateral], decimals[spec.debt]]

@@ -88,7 +88,7 @@ def deploy_perp_exchange(
             "listCollateral",
             _collateral_config(collateral, scenario, tokens, feeds, decimals),
         )
-    provider = account(f"{spec.name}-provider").address
+    provider = account(spec.provider).address
     _seed(setup, spec, exchange, vault, traders, provider, tokens, decimals, mint, approve, seeder)
     venue = PerpVenue(spec, exchange, lens, vault, traders, participants, decimals, provider)
     for trader, place in venue.held:

@@ -220,7 +220,7 @@ def _suppliers(
     """Those who supply to a market: account, asset and base units. Passive ones come first."""
     passive = [
         (
-            account(f"{spec.name}-supplier-{listing.symbol}").address,
+            account(spec.supplier(listing.symbol)).address,
             listing.symbol,
             listing.supplied,
         )

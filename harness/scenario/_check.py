@@ -27,6 +27,7 @@ from harness.scenario.leavers import (
     supplied_to,
 )
 from harness.scenario.model import Scenario
+from harness.scenario.names import check_names
 from harness.scenario.populations import Borrowers, Positions, Response
 from harness.scenario.prices import (
     Correlation,
@@ -48,7 +49,7 @@ def check(scenario: Scenario) -> tuple[str, ...]:
     _unique([venue.name for venue in scenario.venues], "venue", "name")
     _unique([population.name for population in scenario.populations], "population", "name")
     _unique([agent.name for agent in scenario.agents], "agent", "name")
-    _check_names(scenario)
+    check_names(scenario)
     _known(scenario.block_space.fee_asset, symbols, "block_space.fee_asset", "an asset's symbol")
     _steps(scenario.block_space.background_bid_gwei, "block_space.background_bid_gwei")
     for i, asset in enumerate(scenario.assets):
@@ -71,36 +72,6 @@ def _unique(names: Sequence[str], array: str, key: str) -> tuple[str, ...]:
         if name in names[:i]:
             raise ScenarioError(f"{array}[{i}].{key}", name, "each only once")
     return tuple(names)
-
-
-#: Names of accounts of every set-up that hold something or may do something to others
-#: (``harness.world``); the keeper of a feed and the publisher share theirs without harm.
-_RESERVED = frozenset(
-    {
-        "admin",
-        "builder",
-        "deployer",
-        "fee-collector",
-        "minter",
-        "outside",
-        "pool-provider",
-        "seeder",
-    }
-)
-
-
-def _check_names(scenario: Scenario) -> None:
-    """Accounts are derived from the names of populations and agents: no two may be the same."""
-    populations = [population.name for population in scenario.populations]
-    agents = [agent.name for agent in scenario.agents]
-    for array, names in (("population", populations), ("agent", agents)):
-        for i, name in enumerate(names):
-            if name in _RESERVED:
-                allowed = "another name: the set-up has an account of this one"
-                raise ScenarioError(f"{array}[{i}].name", name, allowed)
-    for i, name in enumerate(agents):
-        if name in populations:
-            raise ScenarioError(f"agent[{i}].name", name, "a name that no population has")
 
 
 def _known(value: str, names: Sequence[str], path: str, what: str) -> None:

@@ -131,6 +131,16 @@ class PerpExchange(Venue):
     vault_lock_bps: Bps = 0
 
     @property
+    def provider(self) -> str:
+        """Name of the account that has the vault's shares at the start."""
+        return f"{self.name}-provider"
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """See `Venue.accounts`."""
+        return (self.provider,)
+
+    @property
     def symbols(self) -> tuple[str, ...]:
         """The assets whose feeds it reads, each once: of markets, collaterals, settlement."""
         every = [market.symbol for market in self.markets]

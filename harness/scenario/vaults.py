@@ -49,6 +49,21 @@ class Vault(Venue):
     idle: Amount = 0.0
 
     @property
+    def curator(self) -> str:
+        """Name of the account that moves its assets."""
+        return f"{self.name}-curator"
+
+    @property
+    def depositors(self) -> str:
+        """Name of the account of its passive depositors."""
+        return f"{self.name}-depositors"
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """See `Venue.accounts`."""
+        return self.curator, self.depositors
+
+    @property
     def deposits(self) -> float:
         """Tokens deposited at the start."""
         return self.idle + sum(market.supplied for market in self.markets)
@@ -169,7 +184,6 @@ def check_vaults(scenario: Scenario) -> None:
             allowed = "a feed of an asset that is the share of a vault"
             raise ScenarioError(f"asset[{i}].feed", "share-price", allowed)
     _check_order(scenario)
-    _check_accounts(scenario)
     if scenario.block_space.fee_asset in shares:
         allowed = "no share of a vault: its shares are those of its depositors"
         raise ScenarioError("block_space.fee_asset", scenario.block_space.fee_asset, allowed)
@@ -202,22 +216,6 @@ def _check_share_trader(scenario: Scenario, agent: Agent, path: str) -> None:
         if share not in [pool.base for pool in pools]:
             allowed = f"0: no pool trades {share}"
             raise ScenarioError(f"{path}.sale_discount_bps", agent.sale_discount_bps, allowed)
-
-
-def _check_accounts(scenario: Scenario) -> None:
-    """Nobody has the name, and so the account, of a vault's curator or its passive depositors."""
-    taken = {
-        f"{vault.name}-{role}"
-        for vault in scenario.venues_of(Vault)
-        for role in ("curator", "depositors")
-    }
-    populations = [population.name for population in scenario.populations]
-    agents = [agent.name for agent in scenario.agents]
-    for array, names in (("population", populations), ("agent", agents)):
-        for i, name in enumerate(names):
-            if name in taken:
-                allowed = "another name: the set-up has an account of this one"
-                raise ScenarioError(f"{array}[{i}].name", name, allowed)
 
 
 def _check_vault(scenario: Scenario, vault: Vault, index: int, taken: list[str]) -> None:

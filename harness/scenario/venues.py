@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, Decimal
 from typing import Annotated, ClassVar, Protocol, TypeVar
 
@@ -38,6 +38,11 @@ class Venue(Family):
     __slots__ = ()
     tag: ClassVar[str] = "kind"
     name: str
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Names of the accounts that the set-up has for it, which nobody else may have."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,15 @@ class Lending(Venue):
         """Its assets and their terms."""
         raise NotImplementedError
 
+    def supplier(self, symbol: str) -> str:
+        """Name of the account of an asset's passive suppliers."""
+        return f"{self.name}-supplier-{symbol}"
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """See `Venue.accounts`."""
+        return tuple(self.supplier(listed.symbol) for listed in self.assets)
+
     @property
     def lent(self) -> tuple[str, ...]:
         """Symbols that can be supplied to be lent."""
@@ -123,7 +137,8 @@ class PooledLending(Lending):
 
     kind_name: ClassVar[str] = "pooled-lending"
     name: Name
-    assets: Annotated[tuple[LendingAsset, ...], Key("asset")]
+    # without `field` the property of that name would be the default
+    assets: Annotated[tuple[LendingAsset, ...], Key("asset")] = field()
     close_factor_bps: Annotated[int, Range(1, BPS)] = 5000
     full_close_health_factor: Annotated[float, Range(0, 1)] = 0.95
     full_close_below_usd: Usd = 2000.0
@@ -153,6 +168,16 @@ class IsolatedLending(Lending):
     slope1: Rate = 0.04
     slope2: Rate = 0.75
     kink: Annotated[float, Range(0, 1, above=True)] = 0.8
+
+    @property
+    def fee_recipient(self) -> str:
+        """Name of the account that is paid the fee."""
+        return f"{self.name}-fee-recipient"
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """See `Venue.accounts`."""
+        return self.supplier(self.debt), self.fee_recipient
 
     @property
     def lent(self) -> tuple[str, ...]:

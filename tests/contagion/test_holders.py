@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.agents.holder import HOLDERS, MOVE, WITHDRAW_GAS
+from harness.agents.holder import MOVE, WITHDRAW_GAS
 from harness.cuts import Link
 from harness.errors import ScenarioError
 from harness.experiments.contagion import contagion
@@ -38,7 +38,7 @@ def stretched(several, **changes):
 def test_a_call_is_met_with_collateral_from_the_other_market(several):
     result = run(stretched(several), SEED)
     sent = [
-        (row.action, row.status) for row in result.run.transactions if row.agent == f"{HOLDERS}left"
+        (row.action, row.status) for row in result.run.transactions if row.agent == "holders-left"
     ]
     assert (MOVE, "succeeded") in sent
     assert ("top_up", "succeeded") in sent

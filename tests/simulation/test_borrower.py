@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import pytest
@@ -272,3 +273,12 @@ def test_a_waiting_answer_bids_more_where_its_bid_rises(small, called) -> None:
     assert sent(rising.run) == [("top_up", 6, "succeeded")]
     still = small.run(called(top_up(bid=Bid(base_gwei=12)), space=space), 1)
     assert [status for _, _, status in sent(still.run)] == ["pending"]
+
+
+def test_an_agent_may_be_called_as_those_who_answer_are_elsewhere(small) -> None:
+    """What it does answers no call: `borrowers-` and a venue's name are the borrowers of that."""
+    liquidator = dataclasses.replace(small.liquidator(), name="borrowers-9")
+    prices, rows = ((0, 1000.0), (3, 900.0)), ((10.0, 7_800.0),)
+    result = small.run(small.scenario(prices=prices, positions=rows, agents=(liquidator,)), 1)
+    assert [row.liquidator for row in result.run.liquidations] == ["borrowers-9"]
+    assert not result.summary["margin_calls"]["met"]

@@ -226,6 +226,9 @@ class TestRefusals:
         assert (error.field, error.value) == ("clock.blocks", None)
         assert "required" in error.allowed
         assert refused(text=MARKET.replace('kind = "pool"\n', "")).field == "venue[0].kind"
+        listing = MARKET[MARKET.index("[[venue.asset]]") : MARKET.index("[[population]]")]
+        error = refused(text=MARKET.replace(listing, ""))
+        assert (error.field, error.allowed) == ("venue[1].asset", "required: an array of a table")
 
     def test_a_lending_asset_needs_a_feed_and_an_arbitraged_one_a_market(self):
         feed, market = 'feed = { kind = "push" }\n', "external = { depth_2pct_usd = 1e6 }\n"
