@@ -8,8 +8,9 @@ to the feeds, ``builder`` charges fees, ``seeder`` pays for what is there at the
 from __future__ import annotations
 
 from harness.accounts import account
+from harness.scenario.assets import CASH
 
-USD = "USD"
+USD = CASH
 USD_DECIMALS = 6
 
 ADMIN = account("admin").address

@@ -141,16 +141,11 @@ def _borrowers(
         above = debt * debt_price * health_nano * BPS * 10**collateral_decimals
         below = collateral_price * listed.liquidation_threshold_bps * _NANO * 10**debt_decimals
         collateral = -(-above // below)
-        yield _position(
-            scenario,
-            population,
-            i,
-            "",
-            ((population.collateral, collateral),),
-            ((population.debt, debt),),
-            seed,
-            prices,
+        supplied, owed = (
+            ((symbol, units),) if units else ()
+            for symbol, units in ((population.collateral, collateral), (population.debt, debt))
         )
+        yield _position(scenario, population, i, "", supplied, owed, seed, prices)
 
 
 def _joint(population: Borrowers, seed: int) -> tuple[Array, Array]:

@@ -152,7 +152,7 @@ def margin_up(market: PerpMarket, notional: int, unit: int, ratio: str) -> int:
     tier's field, ``unit`` is a whole settlement token."""
     weighted = start = 0
     for tier in market.tiers:
-        end = notional if tier.up_to_usd is None else int(tier.up_to_usd * unit)
+        end = tier.end(unit)
         weighted += max(0, min(notional, end) - start) * int(getattr(tier, ratio))
         start = end
     return -(-weighted // BPS)

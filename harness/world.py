@@ -71,6 +71,9 @@ from harness.traders import Trader, lending_positions
 #: LP wei that a pool's first mint locks for good.
 LOCKED_LIQUIDITY = 1_000
 
+#: The largest reserve of a pool, and the largest depth of an outside market, base units.
+_MOST_RESERVE, _MOST_DEPTH = (1 << 112) - 1, 1 << 120
+
 
 @dataclass(frozen=True, slots=True)
 class PoolHandle:
@@ -397,6 +400,13 @@ def _deploy_externals(
             continue
         price = start_prices[asset.symbol]
         depth = outside.depth_base(price, asset.decimals)
+        if not 0 < depth <= _MOST_DEPTH:
+            allowed = f"a reserve of 1 to {_MOST_DEPTH:.0e} base units of {asset.symbol}, not "
+            raise ScenarioError(
+                f"asset.{asset.symbol}.external.depth_2pct_usd",
+                outside.depth_2pct_usd,
+                f"{allowed}{depth:.0e}",
+            )
         market = setup.deploy(
             "ExternalMarket",
             tokens[asset.symbol].address,
@@ -463,10 +473,19 @@ def _deploy_pools(
             start_prices[spec.quote],
             quote.decimals - base.decimals,
         )
+        minted = isqrt(reserve * other)
+        if minted <= LOCKED_LIQUIDITY or max(reserve, other) > _MOST_RESERVE:
+            raise ScenarioError(
+                f"venue.{spec.name}.base_reserve",
+                spec.base_reserve,
+                f"reserves with a product above {LOCKED_LIQUIDITY**2:.0e} and of at most "
+                f"{_MOST_RESERVE:.0e} base units each, not {reserve} of {spec.base} and {other} of "
+                f"{spec.quote}",
+            )
         seeder.mint(spec.base, contract.address, reserve)
         seeder.mint(spec.quote, contract.address, other)
         setup.send(POOL_PROVIDER, contract, "mint", POOL_PROVIDER)
-        liquidity = isqrt(reserve * other) - LOCKED_LIQUIDITY
+        liquidity = minted - LOCKED_LIQUIDITY
         pools[spec.name] = PoolHandle(contract, spec.base, spec.quote, spec.fee_pips, liquidity)
     return pools
 

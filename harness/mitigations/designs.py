@@ -7,7 +7,7 @@ rule by which collateral changes hands.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from harness.mitigations.base import Remedy, Stage
@@ -21,7 +21,9 @@ from harness.scenario import (
     Depositor,
     DutchAuctions,
     EnglishAuctions,
+    FixedBonus,
     GrowingDiscount,
+    InventoryLiquidator,
     LiquidationDesign,
     Liquidator,
     PooledLending,
@@ -55,26 +57,44 @@ def _with_design(scenario: Scenario, make: Make) -> Scenario:
         else venue
         for venue in scenario.venues
     )
-    agents = tuple(
-        part for agent in scenario.agents for part in _parts(agent, designs, set(designs))
-    )
+    agents = tuple(part for agent in scenario.agents for part in _parts(agent, designs))
     return replace(scenario, venues=venues, agents=agents)
 
 
-def _parts(
-    agent: Agent, designs: dict[str, LiquidationDesign], changed: set[str]
-) -> Iterator[Agent]:
+def _parts(agent: Agent, designs: Mapping[str, LiquidationDesign]) -> Iterator[Agent]:
     """What becomes of a participant of a market whose design has changed."""
-    if isinstance(agent, Liquidator) and changed & {*agent.serves}:
-        design = designs.get(agent.venue)
-        if design is None or isinstance(design, GrowingDiscount):
-            yield agent
-        else:
-            yield from _started(agent, design)
-    elif isinstance(agent, Trigger | Buyer | Depositor) and agent.venue in changed:
+    if isinstance(agent, InventoryLiquidator) and agent.venue in designs:
+        # what it seizes it could keep only where the market itself liquidates
+        agent = _with_purse(Liquidator, agent)
+    if isinstance(agent, Liquidator):
+        yield from _divided(agent, designs)
+    elif isinstance(agent, Trigger | Buyer | Depositor) and agent.venue in designs:
         yield from _moved(agent, designs[agent.venue])
     else:
         yield agent
+
+
+def _divided(agent: Liquidator, designs: Mapping[str, LiquidationDesign]) -> Iterator[Agent]:
+    """A liquidator of several venues goes on where nothing is started or bought, and has successors
+    in every other: its capital is divided equally among the venues."""
+    left = [
+        venue
+        for venue in agent.serves
+        if isinstance(designs.get(venue, FixedBonus()), FixedBonus | GrowingDiscount)
+    ]
+    whole = len(agent.serves)
+
+    def share(venues: int) -> tuple[tuple[str, float], ...]:
+        return tuple((symbol, amount * venues / whole) for symbol, amount in agent.capital)
+
+    if left:
+        venue, *further = left
+        yield replace(agent, venue=venue, further_venues=tuple(further), capital=share(len(left)))
+    for venue in agent.serves:
+        if venue not in left:
+            name = agent.name if whole == 1 else f"{agent.name}-{venue}"
+            own = replace(agent, name=name, venue=venue, further_venues=(), capital=share(1))
+            yield from _started(own, designs[venue])
 
 
 def _started(agent: Liquidator, design: LiquidationDesign) -> Iterator[Agent]:
@@ -106,7 +126,9 @@ def _moved(agent: Trigger | Buyer | Depositor, design: LiquidationDesign) -> Ite
         yield agent
 
 
-def _with_purse(kind: type[Buyer] | type[Liquidator], agent: Buyer | Liquidator) -> Agent:
+def _with_purse(
+    kind: type[Buyer] | type[Liquidator], agent: Buyer | Liquidator | InventoryLiquidator
+) -> Agent:
     """One of another kind with the same capital, terms and fees."""
     return kind(
         name=agent.name,
@@ -114,7 +136,7 @@ def _with_purse(kind: type[Buyer] | type[Liquidator], agent: Buyer | Liquidator)
         capital=agent.capital,
         count=agent.count,
         latency_blocks=agent.latency_blocks,
-        min_profit_usd=agent.min_profit_usd,
+        min_profit_usd=getattr(agent, "min_profit_usd", 0.0),
         max_transactions=agent.max_transactions,
         fee_deposit=agent.fee_deposit,
         bid=agent.bid,

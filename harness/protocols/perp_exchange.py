@@ -28,9 +28,6 @@ UNPRICED = NO_MARGIN - 1
 NO_EQUITY = -(1 << 255)
 """Vault equity while a feed is refused."""
 
-NO_END = (1 << 128) - 1
-"""Where the last tier of a market ends."""
-
 _HALF = 1 << 128
 _TIGHT = 1e-9
 """Relative width of the band around a bound in which the chain decides, not the cache."""
@@ -210,11 +207,7 @@ class PerpVenue:
         )
         self._tiers = [
             [
-                (
-                    np.inf if tier.up_to_usd is None else float(int(tier.up_to_usd * self.unit)),
-                    tier.call_bps / BPS,
-                    tier.maintenance_bps / BPS,
-                )
+                (float(tier.end(self.unit)), tier.call_bps / BPS, tier.maintenance_bps / BPS)
                 for tier in market.tiers
             ]
             for market in spec.markets
@@ -288,13 +281,7 @@ class PerpVenue:
 
     def tiers(self, market: PerpMarket, ratio: str) -> list[tuple[int, int]]:
         """A market's tiers: their ends in settlement units and one of their ratios (bps)."""
-        return [
-            (
-                NO_END if tier.up_to_usd is None else int(tier.up_to_usd * self.unit),
-                int(getattr(tier, ratio)),
-            )
-            for tier in market.tiers
-        ]
+        return [(tier.end(self.unit), int(getattr(tier, ratio))) for tier in market.tiers]
 
     def label(self, number: int) -> str:
         """What people call an account."""

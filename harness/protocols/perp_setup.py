@@ -155,7 +155,7 @@ def tiers(
     unit = 10 ** decimals[spec.settlement]
     return [
         (
-            NO_CAP if tier.up_to_usd is None else int(tier.up_to_usd * unit),
+            tier.end(unit),
             tier.initial_bps,
             tier.call_bps,
             tier.maintenance_bps,

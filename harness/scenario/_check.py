@@ -16,7 +16,7 @@ from harness.scenario.agents import (
     Lender,
     Liquidator,
 )
-from harness.scenario.assets import Asset
+from harness.scenario.assets import CASH, Asset, check_some
 from harness.scenario.blocks import Outages
 from harness.scenario.clearing import check_clearing
 from harness.scenario.feeds import CappedFeed, CheckedFeed, Feed, MedianFeed, PoolTwapFeed, PushFeed
@@ -36,7 +36,7 @@ from harness.scenario.prices import (
     SchedulePrice,
 )
 from harness.scenario.sources import feed_sources, own
-from harness.scenario.units import BPS
+from harness.scenario.units import BPS, RAY, rate_ray
 from harness.scenario.vaults import check_vaults, lent_by_vaults
 from harness.scenario.venues import IsolatedLending, Lending, LendingAsset, Pool, PooledLending
 
@@ -67,10 +67,12 @@ def check(scenario: Scenario) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def _unique(names: Sequence[str], array: str, key: str) -> tuple[str, ...]:
+def _unique(names: Sequence[str], array: str, key: str = "") -> tuple[str, ...]:
+    """The names in an array of the file: of tables by this key, or of the names themselves."""
     for i, name in enumerate(names):
         if name in names[:i]:
-            raise ScenarioError(f"{array}[{i}].{key}", name, "each only once")
+            path = f"{array}[{i}].{key}" if key else f"{array}[{i}]"
+            raise ScenarioError(path, name, "each only once")
     return tuple(names)
 
 
@@ -93,6 +95,9 @@ def _windows(windows: Sequence[tuple[int, int]], path: str) -> None:
 
 
 def _check_asset(scenario: Scenario, asset: Asset, path: str) -> None:
+    if asset.symbol == CASH:
+        allowed = "another symbol: it is that of the cash for which outside markets trade"
+        raise ScenarioError(f"{path}.symbol", asset.symbol, allowed)
     process = asset.price
     if isinstance(process, SchedulePrice):
         if not process.points:
@@ -191,7 +196,7 @@ def _check_correlation(scenario: Scenario, correlation: Correlation, path: str) 
     names = correlation.assets
     if len(names) < 2:
         raise ScenarioError(f"{path}.assets", list(names), "at least two assets")
-    _unique(names, f"{path}.assets", "symbol")
+    _unique(names, f"{path}.assets")
     for i, name in enumerate(names):
         moving = [a.symbol for a in scenario.assets if isinstance(a.price, JumpDiffusionPrice)]
         _known(name, moving, f"{path}.assets[{i}]", "a jump-diffusion asset")
@@ -280,8 +285,9 @@ def _check_lendable(scenario: Scenario, symbol: str, path: str, symbols: Sequenc
 
 
 def _check_kink(kink: float, path: str) -> None:
-    if kink == 1:
-        raise ScenarioError(f"{path}.kink", kink, "below 1: the rate rises beyond it")
+    if not 0 < rate_ray(kink) < RAY:
+        allowed = "at least 1e-27 and below 1: the rate rises beyond it"
+        raise ScenarioError(f"{path}.kink", kink, allowed)
 
 
 def _check_listing(listed: LendingAsset, path: str) -> Iterator[str]:
@@ -419,34 +425,28 @@ def _check_agents(scenario: Scenario, symbols: Sequence[str]) -> None:
     pools = [venue.name for venue in scenario.venues_of(Pool)]
     for i, agent in enumerate(scenario.agents):
         path = f"agent[{i}]"
-        if isinstance(agent, Liquidator):
+        if isinstance(agent, Liquidator | InventoryLiquidator):
             _known(agent.venue, lending, f"{path}.venue", "a lending venue")
+            for symbol, _ in agent.capital:
+                _known(symbol, symbols, f"{path}.capital.{symbol}", "an asset's symbol")
+            if agent.withdrawal.fall_bps:
+                where = f"{path}.withdrawal.asset"
+                _known(agent.withdrawal.asset, symbols, where, "an asset's symbol")
+        if isinstance(agent, Liquidator):
             for j, other in enumerate(agent.further_venues):
                 here = f"{path}.further_venues[{j}]"
                 _known(other, lending, here, "a lending venue")
                 if other in agent.serves[: j + 1]:
                     raise ScenarioError(here, other, "each venue only once")
-            for symbol, _ in agent.capital:
-                _known(symbol, symbols, f"{path}.capital.{symbol}", "an asset's symbol")
-            if agent.withdrawal.fall_bps:
-                where = f"{path}.withdrawal.asset"
-                _known(agent.withdrawal.asset, symbols, where, "an asset's symbol")
-        if isinstance(agent, InventoryLiquidator):
-            _known(agent.venue, lending, f"{path}.venue", "a lending venue")
-            for symbol, _ in agent.capital:
-                _known(symbol, symbols, f"{path}.capital.{symbol}", "an asset's symbol")
-            if agent.withdrawal.fall_bps:
-                where = f"{path}.withdrawal.asset"
-                _known(agent.withdrawal.asset, symbols, where, "an asset's symbol")
         if isinstance(agent, Lender):
-            pooled = [venue.name for venue in scenario.venues_of(PooledLending)]
-            _unique(agent.venues, f"{path}.venues", "name")
+            _unique(agent.venues, f"{path}.venues")
             if not agent.venues:
                 raise ScenarioError(f"{path}.venues", [], "at least one venue")
             for j, name in enumerate(agent.venues):
                 _known(name, pooled, f"{path}.venues[{j}]", "a pooled-lending venue")
                 listed = [asset.symbol for asset in scenario.venue_as(PooledLending, name).assets]
                 _known(agent.asset, listed, f"{path}.asset", f"listed in {name}")
+            check_some(agent.supplied, scenario.asset(agent.asset), f"{path}.supplied")
         if isinstance(agent, Arbitrageur):
             _known(agent.pool, pools, f"{path}.pool", "a pool")
             pool = scenario.venue_as(Pool, agent.pool)
@@ -497,6 +497,7 @@ def _check_participant(
         listed = [asset.symbol for asset in scenario.venue_as(PooledLending, agent.venue).assets]
     if isinstance(agent, Supplier):
         _known(agent.asset, listed, f"{path}.asset", f"listed in {agent.venue}")
+        check_some(agent.supplied, scenario.asset(agent.asset), f"{path}.supplied")
         if not (agent.loss_bps or agent.utilisation_bps or agent.withdrawal.fall_bps):
             allowed = "above 0, or utilisation_bps or withdrawal.fall_bps: when they run"
             raise ScenarioError(f"{path}.loss_bps", 0, allowed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.errors import ScenarioError
-from harness.scenario.agents import Agent, Liquidator
+from harness.scenario.agents import Agent, InventoryLiquidator, Liquidator
 from harness.scenario.liquidation import (
     AbsorbAndSell,
     DutchAuctions,
@@ -52,7 +52,9 @@ def check_modules(scenario: Scenario) -> None:
                     raise ScenarioError(f"{path}.capital.{symbol}", symbol, allowed)
         if isinstance(agent, Liquidator):
             for name in agent.serves:
-                _liquidates(scenario, name, f"{path}.venue")
+                _liquidates(scenario, name, _AT_ONCE, f"{path}.venue")
+        if isinstance(agent, InventoryLiquidator):
+            _liquidates(scenario, agent.venue, (FixedBonus,), f"{path}.venue")
 
 
 def _design_of(scenario: Scenario, name: str) -> LiquidationDesign | None:
@@ -75,10 +77,13 @@ def _serves(scenario: Scenario, agent: Trigger | Buyer | Depositor, path: str) -
         raise ScenarioError(path, agent.venue, allowed)
 
 
-def _liquidates(scenario: Scenario, name: str, path: str) -> None:
+def _liquidates(
+    scenario: Scenario, name: str, designs: tuple[type[LiquidationDesign], ...], path: str
+) -> None:
     design = _design_of(scenario, name)
-    if design is not None and not isinstance(design, _AT_ONCE):
-        allowed = f"a venue without {design.tag_value()}, which has participants of its own"
+    if design is not None and not isinstance(design, designs):
+        kinds = " or ".join(kind.kind_name for kind in designs)
+        allowed = f"a venue that liquidates by {kinds}, not by {design.tag_value()}"
         raise ScenarioError(path, name, allowed)
 
 

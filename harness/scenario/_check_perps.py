@@ -81,7 +81,7 @@ def _check_exchange(scenario: Scenario, spec: PerpExchange, path: str) -> None:
             allowed = f"not the settlement token {spec.settlement}"
             raise ScenarioError(f"{here}.symbol", market.symbol, allowed)
         seen.append(market.symbol)
-        _check_tiers(market, here)
+        _check_tiers(market, 10 ** scenario.asset(spec.settlement).decimals, here)
     pools = [{pool.base, pool.quote} for pool in scenario.venues_of(Pool)]
     held: list[str] = [spec.settlement]
     for j, collateral in enumerate(spec.collaterals):
@@ -107,19 +107,20 @@ def _check_asset(scenario: Scenario, symbol: str, path: str) -> None:
         raise ScenarioError(path, symbol, allowed)
 
 
-def _check_tiers(market: PerpMarket, path: str) -> None:
+def _check_tiers(market: PerpMarket, unit: int, path: str) -> None:
     if not market.tiers:
         raise ScenarioError(f"{path}.tier", [], "at least one tier")
-    start = 0.0
+    start = 0
     for k, tier in enumerate(market.tiers):
         here, last = f"{path}.tier[{k}]", k == len(market.tiers) - 1
         if last and tier.up_to_usd is not None:
             raise ScenarioError(f"{here}.up_to_usd", tier.up_to_usd, "none in the last tier")
         if not last and tier.up_to_usd is None:
             raise ScenarioError(f"{here}.up_to_usd", None, "required in all tiers but the last")
-        if tier.up_to_usd is not None and tier.up_to_usd <= start:
-            raise ScenarioError(f"{here}.up_to_usd", tier.up_to_usd, f"above {start:g}")
-        start = tier.up_to_usd or start
+        if tier.end(unit) <= start:
+            allowed = f"above {start / unit:g}, by a base unit of the settlement token or more"
+            raise ScenarioError(f"{here}.up_to_usd", tier.up_to_usd, allowed)
+        start = tier.end(unit)
         if tier.maintenance_bps >= tier.call_bps:
             allowed = f"below call_bps {tier.call_bps}"
             raise ScenarioError(f"{here}.maintenance_bps", tier.maintenance_bps, allowed)

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated
 
+from harness.errors import ScenarioError
 from harness.scenario._decode import Range
 from harness.scenario.feeds import Feed
 from harness.scenario.prices import PriceProcess, SharePrice
-from harness.scenario.units import PRICE_UNIT, Pips, PriceUsd, Seconds, Symbol
+from harness.scenario.units import PRICE_UNIT, Pips, PriceUsd, Seconds, Symbol, base_units
+
+CASH = "USD"
+"""Symbol of the cash of outside markets, which is no asset of a scenario."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +23,7 @@ class ExternalMarket:
     ``depth_2pct_usd`` is what can be sold (at the start price) before the price is 2% lower;
     ``half_life_s`` the time in which half of the displacement is gone (0: none is ever gone);
     ``inventory_*`` what the contract holds, as multiples of the depth reserve (see
-    :attr:`depth_base`).
+    :meth:`depth_base`).
     """
 
     depth_2pct_usd: Annotated[float, Range(0, 1e15, above=True)]
@@ -57,3 +61,9 @@ class Asset:
     def is_share(self) -> bool:
         """Whether it is the share of a vault, whose price is what the vault makes of it."""
         return isinstance(self.price, SharePrice)
+
+
+def check_some(amount: float, asset: Asset, path: str) -> None:
+    """Raises ScenarioError where an amount is less than a base unit."""
+    if not base_units(amount, asset.decimals):
+        raise ScenarioError(path, amount, f"at least a base unit of {asset.symbol}")

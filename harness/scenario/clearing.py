@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar
 from harness.errors import ScenarioError
 from harness.scenario._decode import Pattern, Range
 from harness.scenario.agents import Agent
+from harness.scenario.assets import check_some
 from harness.scenario.blocks import Bid, Outages
 from harness.scenario.model import Scenario
 from harness.scenario.perps import PerpExchange, Traders
@@ -112,12 +113,14 @@ def check_clearing(scenario: Scenario) -> Iterator[str]:
                 allowed = f"exchanges that settle in {settlement}, as {house.venues[0]} does"
                 raise ScenarioError(f"{path}.venues[{j}]", name, allowed)
         for j, name in enumerate(house.member_populations):
+            if name in house.member_populations[:j]:
+                raise ScenarioError(f"{path}.member_populations[{j}]", name, "each only once")
             if name not in populations or populations[name].venue not in house.venues:
                 allowed = f"populations of traders on {', '.join(house.venues)}"
                 raise ScenarioError(f"{path}.member_populations[{j}]", name, allowed)
-        if house.member_populations and not house.contribution:
-            allowed = "above 0, where there are members"
-            raise ScenarioError(f"{path}.contribution", house.contribution, allowed)
+        if house.member_populations:
+            settled = scenario.asset(exchanges[house.venues[0]].settlement)
+            check_some(house.contribution, settled, f"{path}.contribution")
         count = sum(populations[name].count for name in house.member_populations)
         if count > MAX_MEMBERS:
             where = f"{path}.member_populations"

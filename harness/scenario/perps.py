@@ -7,6 +7,7 @@ which contracts are quoted; half-lives are turned into factors for each second.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, ClassVar
 
 from harness.scenario._decode import Key, Pattern, Range
@@ -20,7 +21,6 @@ from harness.scenario.units import (
     Blocks,
     Bps,
     Name,
-    Rate,
     Seconds,
     Symbol,
     Usd,
@@ -29,6 +29,9 @@ from harness.scenario.venues import Venue, by_symbol
 
 SmallPips = Annotated[int, Range(0, 999_999)]
 Ratio = Annotated[int, Range(1, BPS)]
+
+NO_END = (1 << 128) - 1
+"""Where the last tier of a market ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,11 @@ class MarginTier:
     maintenance_bps: Ratio
     close_share_bps: Ratio = BPS
     up_to_usd: Annotated[float, Range(0, 1e18, above=True)] | None = None
+
+    def end(self, unit: int) -> int:
+        """Where it ends in base units of the settlement token, of which ``unit`` make a whole one;
+        exact in the digits written, rounded down. `NO_END` if it has none."""
+        return NO_END if self.up_to_usd is None else int(Decimal(repr(self.up_to_usd)) * unit)
 
 
 _DEFAULT_TIERS = (
@@ -75,7 +83,7 @@ class PerpMarket:
     taker_fee_pips: SmallPips = 450
     premium_bound_bps: Annotated[int, Range(0, BPS - 1)] = 100
     premium_half_life_s: Seconds = 300
-    funding_slope: Rate = 0.1
+    funding_slope: Annotated[float, Range(0, 18)] = 0.1
     interest: Annotated[float, Range(-9, 9)] = 0.0003
     funding_cap: Annotated[float, Range(0, 18)] = 0.96
     liquidation_fee_bps: Bps = 100

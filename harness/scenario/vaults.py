@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 from harness.errors import ScenarioError
 from harness.scenario._decode import Key, Range
 from harness.scenario.agents import Agent
+from harness.scenario.assets import check_some
 from harness.scenario.blocks import Bid, Outages
 from harness.scenario.feeds import SharePriceFeed
 from harness.scenario.liquidation import AbsorbAndSell, StabilityDeposits
@@ -193,6 +194,9 @@ def check_vaults(scenario: Scenario) -> None:
         if isinstance(agent, VaultDepositor | Curator) and agent.vault not in vaults:
             allowed = f"a vault: {', '.join(vaults) or '(there are none)'}"
             raise ScenarioError(f"agent[{i}].vault", agent.vault, allowed)
+        if isinstance(agent, VaultDepositor):
+            share = scenario.asset(scenario.venue_as(Vault, agent.vault).share)
+            check_some(agent.shares, share, f"agent[{i}].shares")
         if isinstance(agent, Curator):
             if agent.vault in curated:
                 raise ScenarioError(f"agent[{i}].vault", agent.vault, "one curator of a vault")

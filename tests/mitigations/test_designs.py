@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from harness.errors import ScenarioError
 from harness.mitigations import Stage, mitigation, remedied
 from harness.mitigations.designs import worst_gap
 from harness.run import run
@@ -16,6 +17,7 @@ from harness.scenario import (
     DutchAuctions,
     EnglishAuctions,
     GrowingDiscount,
+    InventoryLiquidator,
     Liquidator,
     PooledLending,
     SchedulePrice,
@@ -107,3 +109,58 @@ def test_reserves_cover_an_hours_fall_from_the_threshold() -> None:
     price = scenario.asset(population.debt).start_price_usd
     wanted = population.size.total_debt_usd * (1 - 0.7 / threshold) / price
     assert after.liquidation.reserves == pytest.approx(wanted, rel=1e-6)
+
+
+@pytest.mark.parametrize("scenario", ["correlated-venues", "crypto-winter"])
+@pytest.mark.parametrize("name", [n for n in DESIGNS if n != "growing-discount"])
+def test_a_liquidator_of_several_venues_has_successors_in_each(scenario, name) -> None:
+    """None of the venues is left without anybody who liquidates, and nobody has more than before.
+
+    A pool's deposits are in the debt asset alone; what of the capital is in others takes no part.
+    """
+    before = load_scenario(scenario)
+    after = remedied(before, name)
+    (several,) = [each for each in before.agents_of(Liquidator) if each.further_venues]
+    changed = {
+        market.name
+        for market in after.venues_of(PooledLending)
+        if market.liquidation != before.venue_as(PooledLending, market.name).liquidation
+    }
+    assert changed & {*several.serves}
+    assert {each.venue for each in after.agents_of(Trigger)} == changed
+    buyers = [*after.agents_of(Buyer), *after.agents_of(Depositor)]
+    assert {each.venue for each in buyers} == changed
+    capital = dict(several.capital)
+    held = [
+        dict(each.capital) if isinstance(each, Buyer) else {"USDC": each.deposit}
+        for each in buyers
+        if each.name.startswith(several.name)
+    ]
+    assert len(held) == len(several.serves)
+    assert sum(each["USDC"] for each in held) == pytest.approx(capital["USDC"], rel=1e-12)
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_who_kept_what_was_seized_is_an_ordinary_participant_of_another_design(name) -> None:
+    """Only where the market itself liquidates does the collateral go to whoever repays."""
+    calm = load_scenario("calm")
+    (liquidator,) = calm.agents_of(Liquidator)
+    keeper = InventoryLiquidator("keeps", liquidator.venue, capital=liquidator.capital)
+    after = remedied(checked(replace(calm, agents=(*calm.agents, keeper))), name)
+    assert not after.agents_of(InventoryLiquidator)
+    kinds = {type(each) for each in after.agents if each.name.startswith("keeps")}
+    taking = {Liquidator} if name == "growing-discount" else {Trigger, Buyer}
+    assert kinds == ({Trigger, Depositor} if name == "stability-pool" else taking)
+
+
+@pytest.mark.parametrize("design", [GrowingDiscount(), DutchAuctions()])
+def test_nobody_keeps_what_is_seized_where_a_module_liquidates(design) -> None:
+    """The market refuses such a liquidation: it would be sent in vain, block after block."""
+    calm = load_scenario("calm")
+    (market,) = calm.venues_of(PooledLending)
+    venues = [replace(each, liquidation=design) if each == market else each for each in calm.venues]
+    keeper = InventoryLiquidator("keeps", market.name)
+    with pytest.raises(
+        ScenarioError, match=r"agent\[0\]\.venue = .*: a venue that liquidates by f"
+    ):
+        checked(replace(calm, venues=tuple(venues), agents=(keeper,)))

@@ -58,7 +58,7 @@ def test_the_accounts_that_venues_name_are_those_of_the_set_up(scenario):
 
 @pytest.mark.parametrize("name", ["borrowers-aave", "holders-aave", "traders-eth-dai"])
 def test_nobody_orders_under_the_name_of_those_who_answer_for_called_accounts(name):
-    error = refused(LENDING, f"agent[0].name={name}")
+    error = refused(LENDING, f"agent[0].name={name}", "agent[0].count=1")
     assert (error.field, error.value) == ("agent[0].name", name)
     told = rf"another name: {name} is who answers for the called \w+ of .*"
     assert re.fullmatch(told, error.allowed)

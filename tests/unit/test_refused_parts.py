@@ -1,0 +1,79 @@
+"""Amounts that no contract would take are refused as what they are: fields of a scenario."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.cli import main
+from harness.engine import default_engine
+from harness.errors import ScenarioError
+from harness.run import Stage, set_up
+from harness.scenario import load_scenario
+
+SEED = 1
+
+VAULTS, PERPS, CLEARED = "curated-vaults", "cross-margin-contagion", "adl-october"
+TIERS = (
+    "[{{initial_bps=500, call_bps=400, maintenance_bps=300, up_to_usd={}}},"
+    " {{initial_bps=500, call_bps=400, maintenance_bps=300}}]"
+)
+
+REFUSED = [
+    (VAULTS, "venue.eth-usdc.base_reserve=1e-15", "venue.eth-usdc.base_reserve"),
+    (VAULTS, "venue.xusd-usdc.base_reserve=1e-6", "venue.xusd-usdc.base_reserve"),
+    (VAULTS, "asset.XUSD.external.depth_2pct_usd=1e-12", "asset.XUSD.external.depth_2pct_usd"),
+    (VAULTS, "venue.share-market.kink=1e-30", "venue[5].kink"),
+    (VAULTS, "agent.watcher.shares=1e-9", "agent[3].shares"),
+    (PERPS, "venue.cross.market[0].funding_slope=100", "venue[0].market[0].funding_slope"),
+    (PERPS, f"venue.cross.market[0].tier={TIERS.format(1e-9)}", "venue[0].market[0].tier[0]"),
+    (CLEARED, "venue.house.contribution=1e-9", "venue[2].contribution"),
+    (CLEARED, "venue.house.contribution=0", "venue[2].contribution"),
+    (
+        CLEARED,
+        'venue.house.member_populations=["majors-makers", "majors-makers"]',
+        "venue[2].member_populations[1]",
+    ),
+    ("common-lender", "agent.depositors.supplied=1e-9", "agent[0].supplied"),
+    ("common-lender", 'agent.depositors.venues=["long-tail", "long-tail"]', "agent[0].venues[1]"),
+    ("bank-run", "agent.btc-funds.supplied=1e-19", "agent[5].supplied"),
+]
+
+
+@pytest.mark.parametrize(("scenario", "override", "field"), REFUSED)
+def test_what_no_contract_takes_names_its_field(scenario, override, field) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        set_up(load_scenario(scenario, [override]), SEED)
+    assert caught.value.field.startswith(field)
+    assert caught.value.allowed
+
+
+def test_an_asset_is_not_called_as_the_cash_of_outside_markets_is() -> None:
+    """One token would be both, with the decimals of the cash."""
+    with pytest.raises(ScenarioError, match=r"asset\[0\]\.symbol = 'USD': another symbol"):
+        load_scenario("calm", ["asset[0].symbol=USD", "block_space.fee_asset=USD"])
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["venue.eth-usdc.base_reserve=1e-15", "venue.share-market.kink=1e-30"],
+)
+def test_it_is_a_line_and_an_exit_code_of_2(override, tmp_path, capsys) -> None:
+    out = tmp_path / "out"
+    assert main(["run", VAULTS, "--set", override, "--out", str(out)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not out.exists()
+
+
+def test_a_borrower_of_less_than_a_base_unit_owes_nothing() -> None:
+    """As positions of a table: what is cut off is not asked of the market, which refuses zero."""
+    sizes = "population.cautious-borrowers.size={total_debt_usd=10, sigma=10}"
+    scenario = load_scenario("shared-collateral", [sizes, "clock.blocks=2"])
+    paths, world = set_up(scenario, SEED)
+    held = world.venues["cautious"].positions
+    assert any(not position.borrowed for position in held)
+    assert any(position.borrowed for position in held)
+    engine = default_engine()
+    try:
+        Stage(scenario, SEED, engine, (paths, world))
+    finally:
+        engine.close()
