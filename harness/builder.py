@@ -48,7 +48,7 @@ class RandomOrder:
 
 
 class Adversarial:
-    """Liquidations last and arbitrage first, the worst order for a market's safety.
+    """Arbitrage first, then liquidations, then everybody else: the worst order for a market.
 
     A builder that trades for itself moves the price before it lets liquidators in, and lets
     borrowers who could still save themselves wait behind both.
@@ -57,6 +57,7 @@ class Adversarial:
     RANK: ClassVar[Mapping[str, int]] = {
         "arbitrage": 0,
         "liquidate": 1,
+        "liquidate_shares": 1,
         "liquidate_perp": 1,
         "seize": 1,
     }

@@ -24,6 +24,7 @@ from harness.scenario import (
     DutchAuctions,
     EnglishAuctions,
     Trigger,
+    base_units,
     usd_wad,
 )
 from harness.view import VenueState, View
@@ -263,7 +264,7 @@ class EnglishTrigger(Participant):
         for quote in venue.candidates(ATTENTION * self._most):
             symbol = venue.venue.assets[quote.collateral]
             words = venue.venue.position_words(quote.account, venue.states)
-            lot = int(design.largest_lot * self._world.units[symbol])
+            lot = base_units(design.largest_lot, self._world.decimals[symbol])
             lots = -(-(words[quote.collateral] >> 128) // lot)
             for part in range(lots):
                 key = f"{quote.account} lot {part}"

@@ -7,7 +7,6 @@ what they have gained once it is worth a transaction, and sell it.
 
 from __future__ import annotations
 
-from harness.accounts import account
 from harness.agents.auctions import ATTENTION, Participant
 from harness.agents.base import Context
 from harness.agents.liquidator import Curves, Purse
@@ -156,7 +155,6 @@ class DepositorAgent(Participant):
     def __init__(self, spec: Depositor, index: int, context: Context) -> None:
         super().__init__(spec, index, context)
         self._least = usd_wad(spec.min_gain_usd)
-        self._own = account(spec.name, index).address
 
     def _orders(self, view: View, venue: VenueState, module: ModuleState) -> list[Order]:
         design = module.handle.design
@@ -168,27 +166,27 @@ class DepositorAgent(Participant):
         token = self._world.tokens[symbol]
         index_ray = venue.states[place].supply_index
         orders = []
-        _, gain = module.pool.parts[module.handle.depositors.index(self._own)]
+        _, gain = module.pool.parts[module.handle.depositors.index(self._sender)]
         worth = view.usd_wad(symbol, gain * index_ray // RAY)
         pays = gain and worth >= self._least + self._fee_usd(view, "claim", "claim")
         if pays and self._may_send("claim"):
             data = contract.encode("withdraw", 0)
             orders.append(self._order(view, "claim", "claim", contract.address, data))
-        claims = module.claims_of(self._own, place) * index_ray // RAY
+        claims = module.claims_of(self._sender, place) * index_ray // RAY
         if claims and venue.states[place].cash >= claims and self._may_send("withdraw"):
-            data = market.encode("withdraw", token.address, MAX_UINT, self._own, self._own)
+            data = market.encode("withdraw", token.address, MAX_UINT, self._sender, self._sender)
             orders.append(self._order(view, "claim", "withdraw", market.address, data))
-        held = view.balances(symbol, [self._own])[0]
+        held = view.balances(symbol, [self._sender])[0]
         if held and self._world.can_sell(symbol, design.debt) and self._may_send("sell"):
             data = router.encode(
                 "sell",
                 market.address,
-                self._own,
+                self._sender,
                 token.address,
                 self._world.tokens[design.debt].address,
                 held,
                 0,
-                self._own,
+                self._sender,
             )
             orders.append(self._order(view, "sell_gain", "sell", router.address, data))
         return orders

@@ -75,11 +75,9 @@ class InventoryLiquidatorAgent:
     def _purchases(self, view: View, venue: VenueState) -> list[Order]:
         assets = venue.venue.assets
         mine = {key for owner, key in view.mempool if owner == self.name}
-        symbols = {assets[place] for place in range(len(assets))}
         room = self._limit - sum(
             view.usd_wad(symbol, view.balances(symbol, [self._sender])[0])
             for symbol in self._bought
-            if symbol in symbols
         )
         spent: dict[str, int] = {}
         orders: list[Order] = []

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from decimal import Decimal
 
 from harness.mitigations.base import Remedy, Stage
+from harness.mitigations.supply import owed_by_pair, start_usd
 from harness.prices import build_paths
 from harness.risk.tail import value_at_risk
 from harness.scenario import (
+    BPS,
     AbsorbAndSell,
     Agent,
-    Borrowers,
     Buyer,
     Depositor,
     DutchAuctions,
@@ -27,7 +29,6 @@ from harness.scenario import (
     LiquidationDesign,
     Liquidator,
     PooledLending,
-    Positions,
     Scenario,
     StabilityDeposits,
     Trigger,
@@ -158,25 +159,6 @@ def _depositor(agent: Buyer | Liquidator, design: StabilityDeposits) -> Deposito
     )
 
 
-def _owed(scenario: Scenario, market: PooledLending) -> dict[tuple[str, str], float]:
-    """Debts in USD at the start prices by collateral and debt asset."""
-    start = {symbol: int(path[0]) / 1e8 for symbol, path in build_paths(scenario, 0).items()}
-    owed: dict[tuple[str, str], float] = {}
-    for population in scenario.populations:
-        if population.venue != market.name:
-            continue
-        if isinstance(population, Borrowers):
-            pair = population.collateral, population.debt
-            owed[pair] = owed.get(pair, 0.0) + population.size.total_debt_usd
-        if isinstance(population, Positions):
-            for row in population.positions:
-                for debt, amount in row.borrowed:
-                    for collateral, _ in row.supplied[:1]:
-                        worth = amount * start[debt]
-                        owed[collateral, debt] = owed.get((collateral, debt), 0.0) + worth
-    return owed
-
-
 def growing_discount(scenario: Scenario) -> Scenario:
     """Collateral goes at a discount of 1 - health factor, 20% at most, as on Euler v2."""
     return _with_design(scenario, lambda _, __: GrowingDiscount())
@@ -197,8 +179,8 @@ def throttle(scenario: Scenario) -> Scenario:
     def held_back(scenario: Scenario, market: PooledLending) -> DutchAuctions:
         design = market.liquidation
         base = design if isinstance(design, DutchAuctions) else _dutch(scenario, market)
-        most = sum(_owed(scenario, market).values()) * THROTTLE_BPS / 10_000
-        limit = max(base.dust_usd, round(most, 2))
+        owed = sum(owed_by_pair(scenario, market.name).values(), Decimal(0))
+        limit = max(base.dust_usd, float(round(owed * THROTTLE_BPS / BPS, 2)))
         return replace(base, limit_usd=limit, limit_per_collateral_usd=limit)
 
     return _with_design(scenario, held_back)
@@ -208,12 +190,12 @@ def english_auctions(scenario: Scenario) -> Scenario:
     """Auctions to the highest bidder, as Maker's in March 2020; lots of 1% of the debts."""
 
     def english(scenario: Scenario, market: PooledLending) -> EnglishAuctions | None:
-        owed = _owed(scenario, market)
+        owed = owed_by_pair(scenario, market.name)
         if not owed:
             return None
         collateral = max(owed, key=lambda pair: (owed[pair], pair))[0]
-        price = int(build_paths(scenario, 0)[collateral][0]) / 1e8
-        return EnglishAuctions(largest_lot=round(sum(owed.values()) / 100 / price, 6))
+        lot = sum(owed.values(), Decimal(0)) / 100 / start_usd(scenario)[collateral]
+        return EnglishAuctions(largest_lot=float(round(lot, 6)))
 
     return _with_design(scenario, english)
 
@@ -222,7 +204,7 @@ def stability_pool(scenario: Scenario) -> Scenario:
     """Liquidators' capital stands ready in a pool instead, as on Liquity."""
 
     def pool(scenario: Scenario, market: PooledLending) -> StabilityDeposits | None:
-        owed = _owed(scenario, market)
+        owed = owed_by_pair(scenario, market.name)
         if not owed:
             return None
         collateral, debt = max(owed, key=lambda pair: (owed[pair], pair))
@@ -248,19 +230,18 @@ def worst_gap(scenario: Scenario, market: PooledLending, collateral: str, seeds:
 
 
 def _absorbing(scenario: Scenario, market: PooledLending, *, covered: bool) -> AbsorbAndSell | None:
-    owed = _owed(scenario, market)
+    owed = owed_by_pair(scenario, market.name)
     bases = {debt for _, debt in owed if not market.asset(debt).liquidation_threshold_bps}
     if len(bases) != 1:
         return None
     (base,) = bases
     reserves = 0.0
     if covered:
-        price = int(build_paths(scenario, 0)[base][0]) / 1e8
-        reserves = sum(
-            amount * worst_gap(scenario, market, collateral)
+        lost = sum(
+            float(amount) * worst_gap(scenario, market, collateral)
             for (collateral, _), amount in owed.items()
         )
-        reserves = round(reserves / price, 2)
+        reserves = round(lost / float(start_usd(scenario)[base]), 2)
     return AbsorbAndSell(base, reserves=reserves)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 
 from harness.mitigations.base import Remedy, Stage
+from harness.mitigations.supply import owed_by_pair
 from harness.scenario import (
     Agent,
     Bid,
-    Borrowers,
     Governor,
     Guardian,
     LendingAsset,
@@ -54,18 +55,17 @@ def price_breaker(scenario: Scenario) -> Scenario:
 
 def volume_breaker(scenario: Scenario) -> Scenario:
     """Pauses the market for an hour when 5% of its loans have been liquidated within an hour."""
+    lent = {
+        market.name: sum(owed_by_pair(scenario, market.name).values(), Decimal(0))
+        for market in scenario.venues_of(PooledLending)
+    }
 
     def guardian(market: PooledLending, asset: LendingAsset) -> Agent:
-        lent = sum(
-            population.size.total_debt_usd
-            for population in scenario.populations
-            if isinstance(population, Borrowers) and population.venue == market.name
-        )
         return Guardian(
             name=f"volume-breaker-{market.name}-{asset.symbol}",
             venue=market.name,
             asset=asset.symbol,
-            liquidated_usd=max(1.0, round(lent / 20, 2)),
+            liquidated_usd=max(1.0, float(round(lent[market.name] / 20, 2))),
             window_s=HOUR,
             pause_s=HOUR,
             bid=GUARD_BID,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from harness.mitigations.base import Remedy, Stage
-from harness.mitigations.supply import exact, redeemable, start_usd
+from harness.mitigations.supply import exact, owed_by_pair, redeemable, start_usd
 from harness.scenario import (
     BPS,
     Borrowers,
@@ -85,9 +85,14 @@ def depth_cap(scenario: Scenario) -> Scenario:
     bonus b that is s = sqrt(1 + b) - 1. The outside depth is stated at 2%. Shares of a vault are
     redeemed: what it could pay out at the start is their depth. Markets that take the same
     collateral sell into the same depth, and share it in proportion to their debts. A collateral
-    for whose sale the scenario has no place is left alone.
+    for whose sale the scenario has no place is left alone, and so are debts that the scenario
+    states one by one, which have their part of the depth.
     """
     start = start_usd(scenario)
+    owed: dict[str, Decimal] = {}
+    for market in scenario.venues_of(Lending):
+        for (collateral, _), worth in owed_by_pair(scenario, market.name).items():
+            owed[collateral] = owed.get(collateral, Decimal(0)) + worth
 
     def depth(symbol: str, bonus: Decimal) -> Decimal | None:
         """What can be sold, USD; None where nothing says so."""
@@ -112,11 +117,7 @@ def depth_cap(scenario: Scenario) -> Scenario:
         bonus = Decimal(market.asset(population.collateral).liquidation_bonus_bps) / BPS
         worth = depth(population.collateral, bonus)
         total = exact(population.size.total_debt_usd)
-        whole = sum(
-            exact(other.size.total_debt_usd)
-            for other in scenario.populations
-            if isinstance(other, Borrowers) and other.collateral == population.collateral
-        )
+        whole = owed[population.collateral]
         if worth is None or worth >= whole:
             return population
         fits = float(round(total * worth / whole, 2))

@@ -17,7 +17,15 @@ from harness.scenario import (
 from harness.scenario.leavers import supplied_to
 from harness.scenario.vaults import lent_by_vaults
 
-__all__ = ["exact", "lendable", "owed_by_borrowers", "owed_by_positions", "redeemable", "start_usd"]
+__all__ = [
+    "exact",
+    "lendable",
+    "owed_by_borrowers",
+    "owed_by_pair",
+    "owed_by_positions",
+    "redeemable",
+    "start_usd",
+]
 
 
 def exact(amount: float) -> Decimal:
@@ -62,6 +70,26 @@ def owed_by_positions(scenario: Scenario, market: str, symbol: str) -> Decimal:
         if borrowed == symbol
     ]
     return sum(owed, Decimal(0))
+
+
+def owed_by_pair(scenario: Scenario, market: str) -> dict[tuple[str, str], Decimal]:
+    """Debts in a market at the start, USD, by collateral and debt asset; those of a stated position
+    with several collaterals go with its first."""
+    start = start_usd(scenario)
+    owed: dict[tuple[str, str], Decimal] = {}
+    for population in scenario.populations:
+        if population.venue != market:
+            continue
+        if isinstance(population, Borrowers):
+            pair = population.collateral, population.debt
+            owed[pair] = owed.get(pair, Decimal(0)) + exact(population.size.total_debt_usd)
+        if isinstance(population, Positions):
+            for row in population.positions:
+                for debt, amount in row.borrowed:
+                    for collateral, _ in row.supplied[:1]:
+                        worth = exact(amount) * start[debt]
+                        owed[collateral, debt] = owed.get((collateral, debt), Decimal(0)) + worth
+    return owed
 
 
 def redeemable(scenario: Scenario, vault: Vault, prices: Mapping[str, Decimal]) -> Decimal:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from harness.errors import ScenarioError
 from harness.scenario.agents import Agent, InventoryLiquidator, Liquidator
+from harness.scenario.assets import check_some
 from harness.scenario.liquidation import (
     AbsorbAndSell,
     DutchAuctions,
@@ -35,7 +36,7 @@ def check_modules(scenario: Scenario) -> None:
     part in the design of its venue."""
     for i, venue in enumerate(scenario.venues):
         if isinstance(venue, PooledLending):
-            _check_design(venue, f"venue[{i}].liquidation")
+            _check_design(scenario, venue, f"venue[{i}].liquidation")
     for i, agent in enumerate(scenario.agents):
         path = f"agent[{i}]"
         if isinstance(agent, Trigger | Buyer | Depositor):
@@ -87,11 +88,15 @@ def _liquidates(
         raise ScenarioError(path, name, allowed)
 
 
-def _check_design(venue: PooledLending, path: str) -> None:
+def _check_design(scenario: Scenario, venue: PooledLending, path: str) -> None:
     design = venue.liquidation
     if isinstance(design, DutchAuctions):
         _check_dutch(design, path)
     listed = {asset.symbol: asset.liquidation_threshold_bps for asset in venue.assets}
+    if isinstance(design, EnglishAuctions):
+        for symbol, threshold in listed.items():
+            if threshold:
+                check_some(design.largest_lot, scenario.asset(symbol), f"{path}.largest_lot")
     named: dict[str, str] = {}
     if isinstance(design, AbsorbAndSell):
         named = {"base": design.base}

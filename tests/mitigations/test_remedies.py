@@ -1,5 +1,6 @@
 """Built-in remedies: the rules every remedy keeps, and what each one does on chain."""
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -13,6 +14,10 @@ from harness.scenario import (
     IsolatedLending,
     Lending,
     Liquidator,
+    PooledLending,
+    PositionRow,
+    Positions,
+    checked,
     load_scenario,
     scenario_names,
 )
@@ -147,6 +152,27 @@ def test_depth_cap_takes_debts_down_to_what_can_be_sold_within_the_bonus():
     share = 1.05**0.5 - 1
     expected = (100_000 / (0.98**-0.5 - 1) + 200_000) * share
     assert capped.populations[0].size.total_debt_usd == pytest.approx(expected, abs=0.01)
+
+
+def stated(scenario, debt_tokens):
+    """The scenario with one position of its market's pair beside those that are drawn."""
+    (market,) = scenario.venues_of(PooledLending)
+    debt = scenario.populations[0].debt
+    row = PositionRow((("ETH", 10 * debt_tokens),), ((debt, debt_tokens),))
+    whale = Positions("whale", market.name, (row,))
+    return checked(replace(scenario, populations=(*scenario.populations, whale)))
+
+
+def test_debts_that_are_stated_one_by_one_count_for_breaker_and_depth():
+    """The breaker's 5% are of all loans; and who cannot be capped has a part of the depth."""
+    thin = ("asset.ETH.external.depth_2pct_usd=100_000", "venue.eth-dai.base_reserve=1000")
+    scenario = stated(fall(*thin), 1_000_000.0)
+    drawn = scenario.populations[0].size.total_debt_usd
+    breaker = remedied(scenario, "volume-breaker").agents_of(Guardian)[0]
+    assert breaker.liquidated_usd == (drawn + 1_000_000) / 20
+    alone = remedied(fall(*thin), "depth-cap").populations[0].size.total_debt_usd
+    beside = remedied(scenario, "depth-cap").populations[0].size.total_debt_usd
+    assert beside == pytest.approx(alone * drawn / (drawn + 1_000_000), abs=0.01)
 
 
 def test_bounded_bonus_keeps_liquidation_on_the_healing_side():

@@ -160,10 +160,11 @@ def test_the_adversary_arbitrages_first_and_lets_nobody_save_themselves_in_time(
         order("sell", action="deleverage", bid=98),
         order("low", action="liquidate", bid=1),
         order("high", action="liquidate", bid=2),
+        order("shares", action="liquidate_shares", bid=0),
         order("arb", action="arbitrage", bid=0),
     ]
     arranged = keys(Adversarial().arrange(orders, 1, 1))
-    assert arranged == ["arb", "high", "low", "save", "sell"]
+    assert arranged == ["arb", "high", "low", "shares", "save", "sell"]
 
 
 # --- the mempool -------------------------------------------------------------------------------

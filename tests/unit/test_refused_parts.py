@@ -23,6 +23,11 @@ REFUSED = [
     (VAULTS, "venue.xusd-usdc.base_reserve=1e-6", "venue.xusd-usdc.base_reserve"),
     (VAULTS, "asset.XUSD.external.depth_2pct_usd=1e-12", "asset.XUSD.external.depth_2pct_usd"),
     (VAULTS, "venue.share-market.kink=1e-30", "venue[5].kink"),
+    (
+        "zero-bid-auctions",
+        "venue.maker.liquidation.largest_lot=1e-19",
+        "venue[1].liquidation.largest_lot",
+    ),
     (VAULTS, "agent.watcher.shares=1e-9", "agent[3].shares"),
     (PERPS, "venue.cross.market[0].funding_slope=100", "venue[0].market[0].funding_slope"),
     (PERPS, f"venue.cross.market[0].tier={TIERS.format(1e-9)}", "venue[0].market[0].tier[0]"),
