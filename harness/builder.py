@@ -56,8 +56,10 @@ class Adversarial:
 
     RANK: ClassVar[Mapping[str, int]] = {
         "arbitrage": 0,
+        "arbitrage_shares": 0,
         "liquidate": 1,
         "liquidate_shares": 1,
+        "liquidate_traded_shares": 1,
         "liquidate_perp": 1,
         "seize": 1,
     }

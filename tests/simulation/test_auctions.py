@@ -228,7 +228,7 @@ def test_fields_that_contradict_each_other_are_refused() -> None:
         with pytest.raises(ScenarioError, match=match):
             load_scenario("calm", [f"venue.aave.liquidation={kind}", *more])
 
-    refused("{kind='dutch-auction'}", r"agent\[0\].venue = 'aave': a venue that .*, not by dutch-auction")
+    refused("{kind='dutch-auction'}", r"agent\[0\].venue = 'aave': .*, not by dutch-auction")
     refused("{kind='dutch-auction', curve={kind='cliff'}}", r"curve.kind = 'cliff': one of ")
     refused("{kind='english-auction', largest_lot=0}", r"largest_lot = 0: a number > 0")
     refused(

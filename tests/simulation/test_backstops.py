@@ -190,6 +190,4 @@ def test_fields_that_contradict_each_other_are_refused() -> None:
     refused("{kind='absorption', base='GOLD'}", r"base = 'GOLD': listed in aave: one of")
     refused("{kind='absorption', base='ETH'}", r"base = 'ETH': an asset that is no collateral")
     refused("{kind='stability-pool', collateral='ETH', debt='ETH'}", r"debt = 'ETH': not the")
-    refused(
-        "{kind='stability-pool', collateral='ETH', debt='DAI'}", r"not by stability-pool"
-    )
+    refused("{kind='stability-pool', collateral='ETH', debt='DAI'}", r"not by stability-pool")
