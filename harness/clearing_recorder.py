@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
-from harness.testing.clearing_invariants import STEPS, wrong_haircut, wrong_loss_by_step
+from harness.scenario import BPS
+from harness.testing.clearing_invariants import (
+    STEPS,
+    wrong_haircut,
+    wrong_loss_by_step,
+    wrong_severity,
+)
 from harness.trace import Trace, WaterfallRow
 from harness.view import View
 from harness.world import World
+
+
+class _Terms(NamedTuple):
+    """How winners of an exchange pay: through the price or not, at most which share of a loss, and
+    how many markets they may be closed in."""
+
+    by_price: bool
+    severity_bps: int
+    markets: int
 
 
 class ClearingRecorder:
@@ -17,10 +32,14 @@ class ClearingRecorder:
     def __init__(self, world: World, view: View, trace: Trace) -> None:
         self._trace = trace
         self._venues = {venue.exchange.address: venue for venue in world.exchanges.values()}
-        self._by_price = {
-            name: bool(view.ask(house.policy, "atBankruptcyPrice"))
+        self._terms = {
+            name: _Terms(
+                bool(view.ask(house.policy, "atBankruptcyPrice")),
+                house.spec.severity_bps,
+                len(venue.markets),
+            )
             for house in world.clearing.values()
-            for name in house.exchanges
+            for name, venue in house.exchanges.items()
         }
 
     def event(self, index: int, place: int, name: str, fields: dict[str, Any]) -> None:
@@ -32,15 +51,17 @@ class ClearingRecorder:
         self._trace.waterfall.append(row)
 
     def judge(self) -> None:
-        """Checks CLR-2 and CLR-5 for every round that has ended, into the trace's invariants."""
-        if not self._by_price:
+        """Checks CLR-2, CLR-5 and CLR-8 for every round that has ended, into the trace's
+        invariants."""
+        if not self._terms:
             return
         trace = self._trace
-        trace.invariants |= {"CLR-2": True, "CLR-5": True}
+        trace.invariants |= {"CLR-2": True, "CLR-5": True, "CLR-8": True}
         for (venue, number), rows in self._rounds().items():
             found = {
                 "CLR-2": self._haircuts(rows),
-                "CLR-5": self._sums(rows, by_price=self._by_price[venue]),
+                "CLR-5": self._sums(rows, self._terms[venue]),
+                "CLR-8": self._severity(rows, self._terms[venue]),
             }
             for identifier, problem in found.items():
                 if problem is not None:
@@ -58,28 +79,45 @@ class ClearingRecorder:
 
     @staticmethod
     def _haircuts(rows: list[WaterfallRow]) -> str | None:
-        wealth = {row.account: row.fields["wealth"] for row in rows if row.name == "Listed"}
+        wealth: dict[int, int] = {}
         for row in rows:
-            if row.name == "Deleveraged":
+            if row.name == "Listed":  # again where all winners are asked, for what is left to it
+                wealth[row.account] = row.fields["wealth"]
+            elif row.name == "Deleveraged":
                 problem = wrong_haircut(paid=row.fields["paid"], profit=wealth[row.account])
                 if problem is not None:
                     return problem
         return None
 
     @staticmethod
-    def _sums(rows: list[WaterfallRow], *, by_price: bool) -> str | None:
+    def _severity(rows: list[WaterfallRow], terms: _Terms) -> str | None:
+        told = Counter(row.name for row in rows)
+        closings = told["Deleveraged"] * told["ClosedOut"] * terms.markets
+        return wrong_severity(
+            unpaid=[row.fields["unpaid"] for row in rows if row.name == "LossTaken"],
+            severity_bps=terms.severity_bps,
+            paid=sum(
+                row.fields["amount"]
+                for row in rows
+                if row.name == "Paid" and STEPS[row.fields["step"]] == "deleveraging"
+            ),
+            closings=closings if terms.by_price else 0,
+        )
+
+    @staticmethod
+    def _sums(rows: list[WaterfallRow], terms: _Terms) -> str | None:
         total: Counter[str] = Counter()
         paid = []
         open_accounts = {row.account for row in rows if row.name == "ClosedOut"}
         for row in rows:
             if row.name == "LossTaken":
                 total["loss"] += row.fields["loss"]
-                if by_price and row.account in open_accounts:
-                    total["price"] += row.fields["unpaid"]
+                if terms.by_price and row.account in open_accounts:
+                    total["price"] += row.fields["unpaid"] * terms.severity_bps // BPS
             elif row.name == "ClosedOut":
                 total["residual"] += row.fields["residual"]
             elif row.name == "Paid" and not (
-                by_price and STEPS[row.fields["step"]] == "deleveraging"
+                terms.by_price and STEPS[row.fields["step"]] == "deleveraging"
             ):
                 paid.append(row.fields["amount"])
         return wrong_loss_by_step(

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from harness.metrics.summary import twin_figures
 from harness.metrics.suppliers import by_kind
 from harness.run import RunResult
+from harness.scenario import BPS
 
 WIDTH = 80
 NARROWEST = 48
@@ -251,6 +252,9 @@ def _waterfall(summary: Mapping[str, Any], width: int) -> Iterator[str]:
         told = f"{winners['paid']:,} winners of {winners['in_line']:,} in line paid"
         if winners["largest_haircut"] is not None:
             told += f", at most {winners['largest_haircut']:.0%} of a profit"
+            if found["severity"]["most_bps"] < BPS:
+                share = found["severity"]["most_bps"] / 100
+                told += f" and {share:g}% of what funds left unpaid"
         if time_["median_blocks"] is not None:
             told += f"; default to closure {time_['median_blocks']} blocks, at most "
             told += f"{time_['longest_blocks']}"

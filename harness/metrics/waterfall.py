@@ -81,22 +81,27 @@ def losses_taken(run: Trace, venue: str) -> tuple[int, int]:
 def overshoot(run: Trace, venue: str) -> int:
     """What winners paid beyond the losses that no fund paid, in settlement units: where prices have
     moved on, or positions were closed at a price that gave more than was needed."""
-    unpaid = paid = 0
-    for row in _rows(run, venue):
-        if row.name == "LossTaken":
-            unpaid += row.fields["unpaid"]
-        elif row.name == "Paid" and STEPS[row.fields["step"]] in ("deleveraging", "winners"):
-            paid += row.fields["amount"]
-    return max(0, paid - unpaid)
+    paid = loss_by_step(run, venue)
+    return max(0, paid["deleveraging"] + paid["winners"] - left_by_funds(run, venue))
+
+
+def left_by_funds(run: Trace, venue: str) -> int:
+    """The losses that no fund paid, in settlement units: D of Chitra, "Autodeleveraging" (arXiv
+    2512.01112), of which deleveraging recovers at most the severity's share."""
+    rows = _rows(run, venue)
+    return sum(row.fields["unpaid"] for row in rows if row.name == "LossTaken")
 
 
 def waterfall(run: Trace, world: World) -> dict[str, Any]:
     """Figures by exchange behind a clearing house."""
-    names = [name for house in world.clearing.values() for name in house.exchanges]
-    return {name: _figures(run, world.exchanges[name]) for name in names}
+    return {
+        name: _figures(run, world.exchanges[name], house.spec.severity_bps)
+        for house in world.clearing.values()
+        for name in house.exchanges
+    }
 
 
-def _figures(run: Trace, venue: PerpVenue) -> dict[str, Any]:
+def _figures(run: Trace, venue: PerpVenue, severity_bps: int) -> dict[str, Any]:
     price = run.blocks[-1].external[venue.settlement]
 
     def usd(units: int) -> float:
@@ -110,13 +115,19 @@ def _figures(run: Trace, venue: PerpVenue) -> dict[str, Any]:
         paid_by[each.account] += each.paid
         wealth_of[each.account] = max(wealth_of.get(each.account, 0), each.wealth)
     losses, residuals = losses_taken(run, venue.name)
+    steps, left = loss_by_step(run, venue.name), left_by_funds(run, venue.name)
     needed = needed_insurance(run, venue)
     return {
         "reported": sum(row.name == "Reported" for row in rows),
         "rounds": sum(row.name == "RoundClosed" for row in rows),
         "loss_usd": usd(losses),
         "residual_usd": usd(residuals),
-        "loss_by_step_usd": {step: usd(n) for step, n in loss_by_step(run, venue.name).items()},
+        "loss_by_step_usd": {step: usd(n) for step, n in steps.items()},
+        "severity": {
+            "most_bps": severity_bps,
+            "left_by_funds_usd": usd(left),
+            "recovered_share": steps["deleveraging"] / left if left else None,
+        },
         "winners": {
             "in_line": sum(row.name == "Listed" for row in rows),
             "paid": sum(paid > 0 for paid in paid_by.values()),
@@ -181,4 +192,12 @@ def _rows(run: Trace, venue: str) -> list[WaterfallRow]:
     return [row for row in run.waterfall if row.venue == venue]
 
 
-__all__ = ["Haircut", "haircuts", "loss_by_step", "losses_taken", "overshoot", "waterfall"]
+__all__ = [
+    "Haircut",
+    "haircuts",
+    "left_by_funds",
+    "loss_by_step",
+    "losses_taken",
+    "overshoot",
+    "waterfall",
+]

@@ -140,7 +140,7 @@ def deploy_clearing(
         spec.assessment_bps,
         spec.assessment_period_s,
     )
-    house = setup.deploy("ClearingHouse", admin, fund.address)
+    house = _deploy_house(setup, spec, admin, fund)
     lens = setup.deploy("ClearingLens")
     setup.send(admin, fund, "setHouse", house.address)
     policy = deploy_policy(setup, spec)
@@ -170,6 +170,13 @@ def deploy_clearing(
             setup.send(seeder, fund, "payMargin", owner, margin)
     behind = {name: exchanges[name] for name in spec.venues}
     return ClearingVenue(spec, house, fund, policy, lens, behind, members)
+
+
+def _deploy_house(setup: Setup, spec: ClearingHouse, admin: bytes, fund: Contract) -> Contract:
+    """With a budget for deleveraging only where there is one."""
+    if spec.severity_bps == BPS:
+        return setup.deploy("ClearingHouse", admin, fund.address)
+    return setup.deploy("BudgetedClearingHouse", admin, fund.address, spec.severity_bps)
 
 
 def _members(spec: ClearingHouse, exchanges: Mapping[str, PerpVenue]) -> list[tuple[bytes, str]]:

@@ -11,6 +11,7 @@ from harness.report.figures import about, count, money, percent, plural
 from harness.report.layout import Section
 from harness.report.markup import Markup, element, join, table
 from harness.report.sentences import figure_of
+from harness.scenario import BPS
 
 _STEPS = (
     ("margin", "Margin of those in default", "a"),
@@ -56,6 +57,15 @@ def _venue(run: Run, name: str, figures: Mapping[str, Any]) -> Markup:
             f" From default to closure half of them took {plural(times['median_blocks'], 'block')}"
             f" or less, the longest {plural(times['longest_blocks'], 'block')}."
         )
+    severity = figures["severity"]
+    if severity["most_bps"] < BPS:
+        told += (
+            f" Of the {about(severity['left_by_funds_usd'])} that no fund paid, deleveraging was to"
+            f" recover at most {severity['most_bps'] / 100:g}%"
+        )
+        if severity["recovered_share"] is not None:
+            told += f", and recovered {percent(severity['recovered_share'])}"
+        told += "."
     insurance = figures["insurance"]
     sized = (
         f"The insurance fund had {about(insurance['start_usd'])} at the start; all that accounts "

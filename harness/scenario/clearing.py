@@ -42,7 +42,9 @@ class ClearingHouse(Venue):
     contribution, ``stake`` of the house's own, the other members' contributions, assessments of
     at most ``assessment_bps`` of a contribution in ``assessment_period_s``, winners as ``policy``
     says, all winners in proportion where ``all_winners`` is set, and the vault's holders. Pro
-    rata, nobody pays more than ``cap_bps`` of its profit. The traders of the populations in
+    rata, nobody pays more than ``cap_bps`` of its profit. Of the loss that the funds leave unpaid
+    in a round the policy recovers at most ``severity_bps``, the rest is left to the steps after it
+    (theta of Chitra, "Autodeleveraging", arXiv 2512.01112). The traders of the populations in
     ``member_populations`` are its members (the first 32): each has put up ``contribution``, has
     ``margin`` with the house that goes to whichever venue calls it, and ``pledged`` for
     assessments.
@@ -53,6 +55,7 @@ class ClearingHouse(Venue):
     venues: tuple[Name, ...]
     policy: Policy = "hyperliquid-queue"
     cap_bps: Annotated[int, Range(1, BPS)] = BPS
+    severity_bps: Annotated[int, Range(0, BPS)] = BPS
     all_winners: bool = False
     stake: Amount = 0.0
     member_populations: tuple[Name, ...] = ()

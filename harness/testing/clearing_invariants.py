@@ -20,6 +20,7 @@ __all__ = [
     "wrong_loss_by_step",
     "wrong_order_of_steps",
     "wrong_pro_rata",
+    "wrong_severity",
 ]
 
 STEPS: Sequence[str] = (
@@ -38,6 +39,8 @@ STEPS: Sequence[str] = (
 FUNDED_STEPS = STEPS[:6]
 """Those that pay out of money put up for it."""
 
+_BPS = 10_000
+
 CLEARING_INVARIANTS: Mapping[str, str] = {
     "CLR-1": "A step of the waterfall pays what is left of the loss as far as it can: none is used "
     "before the one above it is spent.",
@@ -49,6 +52,8 @@ CLEARING_INVARIANTS: Mapping[str, str] = {
     "CLR-6": "The fund's tokens are margins + default fund + stake, to the wei.",
     "CLR-7": "The line falls by rank, and when it is complete nobody is missing who has a profit "
     "to lose.",
+    "CLR-8": "By deleveraging winners pay at most the severity's share of the loss that the funds "
+    "left unpaid; through the price, a unit more for each position closed.",
 }
 """Each invariant's sentence, by ID."""
 
@@ -118,6 +123,24 @@ def wrong_loss_by_step(
             f"{total} were paid or left unpaid of losses of {losses} less {by_price} by price and "
             f"{residuals} more: {total - losses + by_price - residuals:+d}"
         )
+    return None
+
+
+def wrong_severity(
+    *, unpaid: Iterable[int], severity_bps: int, paid: int, closings: int
+) -> str | None:
+    """CLR-8 for one round.
+
+    Args:
+        unpaid: what the funds left of each loss.
+        severity_bps: largest share of it that deleveraging recovers.
+        paid: by deleveraging.
+        closings: positions closed through the price, each of which is rounded up.
+
+    """
+    losses = sum(unpaid)
+    if paid > losses * severity_bps // _BPS + closings:
+        return f"winners paid {paid} of a loss of {losses}, at a severity of {severity_bps} bps"
     return None
 
 

@@ -190,6 +190,7 @@ class DefaultMarket:
         self.engine = engine
         (self.clearing,) = self.world.world.clearing.values()
         self.policy = self.clearing.policy
+        self.severity_bps = self.clearing.spec.severity_bps
         self._venue = self.clearing.exchanges["exchange"]
         self.exchange: Contract = self._venue.exchange
         self.words = [account_word(_TRADER, sub=sub) for sub in range(ACCOUNTS)]

@@ -23,6 +23,7 @@ import pytest
 from harness.engine import default_engine
 from harness.engine.base import Engine
 from harness.errors import Reverted
+from harness.scenario import BPS
 from harness.testing.clearing_invariants import (
     STEPS,
     wrong_end_of_round,
@@ -97,6 +98,10 @@ class Rounds:
                     found.append(self.market.play(**how))
         assert len(found) > 1, "too few of these seeds end in a loss"
         return found
+
+    def asked(self, outcome: Outcome) -> int:
+        """The loss as far as the house's severity lets winners be asked for it, at most."""
+        return outcome.loss * self.market.severity_bps // BPS
 
     @cached_property
     def plain(self) -> list[Outcome]:
@@ -202,7 +207,7 @@ class DeleveragingConformance:
                     due, _ = rounds.market.ask("payment", cap, weight, loss, weights)
                     assert due <= min(cap, loss), (candidate, loss, weights)
         for outcome in rounds.plain:
-            assert sum(turn.due for turn in outcome.turns) <= outcome.loss
+            assert sum(turn.due for turn in outcome.turns) <= rounds.asked(outcome)
             for turn in outcome.turns:
                 assert turn.due <= outcome.places[turn.account][2], turn.account.hex()
 
@@ -226,7 +231,8 @@ class DeleveragingConformance:
         for outcome in rounds.plain:
             if not rounds.market.ask("atBankruptcyPrice"):
                 caps = sum(outcome.places[word][2] for word in outcome.in_line)
-                assert outcome.paid >= min(outcome.loss, caps) - len(outcome.in_line)
+                asked = rounds.asked(outcome)
+                assert outcome.paid >= min(asked, caps) - len(outcome.in_line)
                 continue
             left = {side for side, (_, _, size) in outcome.sides.items() if size}
             if not left:
@@ -245,7 +251,7 @@ class DeleveragingConformance:
                 due, _ = rounds.market.ask("payment", cap, weight, cap, weight)
                 assert due == 0, candidate
         for outcome in rounds.plain:
-            assert outcome.paid <= outcome.loss + _closings(outcome)
+            assert outcome.paid <= rounds.asked(outcome) + _closings(outcome)
 
     def test_equal_accounts_pay_the_same(self, rounds: Rounds) -> None:
         """To the wei; of policies that say they treat equals alike."""
@@ -304,7 +310,11 @@ class DeleveragingConformance:
     def test_deficit_left_is_the_loss_less_what_was_paid(self, rounds: Rounds) -> None:
         at_price = rounds.market.ask("atBankruptcyPrice")
         for outcome in rounds.plain:
-            by_price = sum(e["unpaid"] for e in outcome.taken if e["account"] in outcome.defaulters)
+            by_price = sum(
+                event["unpaid"] * rounds.market.severity_bps // BPS
+                for event in outcome.taken
+                if event["account"] in outcome.defaulters
+            )
             paid = [
                 amount
                 for step, amount in outcome.payments

@@ -43,6 +43,16 @@ class TestProRataByNotional(DeleveragingConformance):
     equal_treatment = True
 
 
+class TestHalfSeverity(DeleveragingConformance):
+    policy = "bitmex-queue"
+    fields: ClassVar[dict[str, Any]] = {"severity_bps": 5_000}
+
+
+class TestHalfSeverityAtThePrice(DeleveragingConformance):
+    policy = "bankruptcy-price"
+    fields: ClassVar[dict[str, Any]] = {"severity_bps": 5_000}
+
+
 # --- planted bugs -------------------------------------------------------------------------------
 
 

@@ -171,8 +171,13 @@ def test_bad_input_names_the_field(change: str, field: str) -> None:
 
 
 @pytest.mark.slow
-def test_every_call_uses_at_most_the_gas_it_declares() -> None:
-    scenario = load_scenario("adl-october", SMALL)
+@pytest.mark.parametrize(
+    "terms",
+    [[], ["venue.house.severity_bps=5000", "venue.house.policy=bankruptcy-price"]],
+    ids=["whole", "half, at the price"],
+)
+def test_every_call_uses_at_most_the_gas_it_declares(terms: list[str]) -> None:
+    scenario = load_scenario("adl-october", [*SMALL, *terms])
     engine = RecordingEngine(open_engine("py-evm"))
     stage = Stage(scenario, SEED, engine)
     house = stage.world.clearing["house"].house

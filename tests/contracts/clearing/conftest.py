@@ -217,6 +217,7 @@ class ClearingRig:
         fund: str = "ClearingFund",
         assessment_bps: int = BPS,
         assessment_period: int = 30 * 86_400,
+        severity_bps: int | None = None,
     ) -> None:
         self.chain = chain
         self.unit = 10**decimals
@@ -228,7 +229,8 @@ class ClearingRig:
         self.fund: Contract = chain.deploy(
             fund, self.admin, self.usd.address, assessment_bps, assessment_period
         )
-        self.house: Contract = chain.deploy(house, self.admin, self.fund.address)
+        budget = () if severity_bps is None else (severity_bps,)
+        self.house: Contract = chain.deploy(house, self.admin, self.fund.address, *budget)
         self.lens: Contract = chain.deploy("ClearingLens")
         chain.send(self.admin, self.fund, "setHouse", self.house.address)
         chain.approve(self.treasury, self.usd, self.fund)
@@ -321,11 +323,13 @@ class World:
         policies: Sequence[str] = tuple(POLICIES),
         pro_rata: str = "ProRata",
         twins: bool = False,
+        severity_bps: int | None = None,
         **kinds: str,
     ) -> None:
         self.rng = rng
         self.twins = twins
-        self.rig = rig = make_clearing(decimals=6, **kinds)
+        self.severity_bps = BPS if severity_bps is None else severity_bps
+        self.rig = rig = make_clearing(decimals=6, severity_bps=severity_bps, **kinds)
         self.chain = rig.chain
         self.prices = dict(START)
         for symbol, price in START.items():

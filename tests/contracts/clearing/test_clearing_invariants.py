@@ -21,10 +21,11 @@ from harness.testing.clearing_invariants import (
     wrong_loss_by_step,
     wrong_order_of_steps,
     wrong_pro_rata,
+    wrong_severity,
 )
 from harness.testing.invariants import enforce
 
-MUTANTS: list[tuple[str, dict[str, str], list[str]]] = [
+MUTANTS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("CLR-1", {"house": "ClearingSkipsInsurance"}, ["hyperliquid"]),
     ("CLR-2", {"house": "ClearingOvercharges"}, ["bankruptcy"]),
     ("CLR-3", {"house": "ClearingSparesVault"}, ["bitmex"]),
@@ -32,6 +33,7 @@ MUTANTS: list[tuple[str, dict[str, str], list[str]]] = [
     ("CLR-5", {"house": "ClearingForgivesOne"}, ["notional"]),
     ("CLR-6", {"fund": "FundKeepsStake"}, ["hyperliquid"]),
     ("CLR-7", {"house": "ClearingTakesAnyOrder"}, ["hyperliquid"]),
+    ("CLR-8", {"house": "BudgetedAsksForAll", "severity_bps": 4_000}, ["bitmex"]),
 ]
 
 
@@ -94,13 +96,23 @@ def problems(
             if not (at_price and step == "deleveraging")
         ]
         out = rig.events("ClosedOut")
+        deleveraged = [amount for step, _, amount in rig.payments() if step == "deleveraging"]
+        yield (
+            "CLR-8",
+            wrong_severity(
+                unpaid=[taken["unpaid"]],
+                severity_bps=world.severity_bps,
+                paid=sum(deleveraged),
+                closings=len(deleveraged) * len(venue.markets) if at_price else 0,
+            ),
+        )
         yield (
             "CLR-5",
             wrong_loss_by_step(
                 losses=taken["loss"],
                 residuals=sum(e["residual"] for e in out),
                 paid=into_deficit,
-                by_price=taken["unpaid"] if at_price and out else 0,
+                by_price=taken["unpaid"] * world.severity_bps // 10_000 if at_price and out else 0,
                 unpaid=closed["unpaid"],
             ),
         )
@@ -178,12 +190,27 @@ def test_random_rounds_keep_every_invariant(make_world: Any, rng: random.Random)
     assert seen["equals"] >= 5
 
 
+def test_random_rounds_keep_every_invariant_at_any_severity(
+    make_world: Any, rng: random.Random
+) -> None:
+    total: Counter[str] = Counter()
+    for severity in (0, 3_333, 9_999):
+        house = {"house": "BudgetedClearingHouse", "severity_bps": severity}
+        found, seen = run(make_world, rng, 14, **house)
+        for identifier, problem in found.items():
+            enforce(identifier, problem)
+        total += seen
+    print(total)
+    assert total["rounds"] >= 20
+    assert total["winners who paid"] >= 10
+
+
 @pytest.mark.parametrize(("identifier", "kinds", "policies"), MUTANTS)
 def test_each_planted_bug_is_caught(
     make_world: Any,
     rng: random.Random,
     identifier: str,
-    kinds: dict[str, str],
+    kinds: dict[str, Any],
     policies: list[str],
 ) -> None:
     found, _ = run(make_world, rng, 60, policies=policies, **kinds)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -172,6 +173,7 @@ class Model:
     policy: tuple[Any, ...]
     winners: tuple[Any, ...] | None
     vault_floor: int
+    severity_bps: int = BPS
     paid: Counter[str] = field(default_factory=Counter)
     haircuts: dict[bytes, int] = field(default_factory=dict)
     unpaid: int = 0
@@ -202,7 +204,7 @@ class Model:
         """One round; deficits are reported in order with defaults, None standing for a default."""
         book = self.book
         discount: dict[bytes, int] = {}
-        priced = 0
+        priced = withheld = 0
         sizes: dict[bytes, dict[int, int]] = {}
         for word, deficit in self.reports(defaults, deficits):
             if deficit:
@@ -214,12 +216,19 @@ class Model:
                 notional = sum(
                     abs(size) * book.marks[m] // SCALE for m, size in sizes[word].items()
                 )
-                discount[word] = loss * WAD // notional
-                priced += loss
+                asked = loss * self.severity_bps // BPS
+                discount[word] = loss * WAD // notional * self.severity_bps // BPS
+                priced += asked
+                book.cash[word] += loss - asked
+                book.deficit += loss - asked
+                withheld += loss - asked
             elif loss:
                 book.cash[word] += loss
                 book.deficit += loss
                 self.unpaid += loss
+        budget = self.unpaid * self.severity_bps // BPS
+        withheld += self.unpaid - budget
+        self.unpaid = budget
         everything = {(m, long) for m in range(MARKETS) for long in (True, False)}
         sides = {(m, size < 0) for held in sizes.values() for m, size in held.items()}
         if not self.unpaid and not priced:
@@ -229,6 +238,7 @@ class Model:
             sides = everything
         if sides:
             self.deleverage(sides, sizes, discount)
+        self.unpaid += withheld
         for word in sizes:
             for market in list(book.positions[word]):
                 size = book.positions[word][market][0]
@@ -425,7 +435,7 @@ def crash(world: Any, seen: Counter[str]) -> None:
         return
     book = book_of(world, venue, world.words)
     other = book_of(world, world.other, world.words[SUBS:])
-    model = Model(book, other, fund_of(world), policy, winners, world.floor)
+    model = Model(book, other, fund_of(world), policy, winners, world.floor, world.severity_bps)
     ordered = [(bytes(report[0]), report[1]) for report in reports]
     model.reports = lambda *_: ordered  # type: ignore[method-assign]
     model.settle([], [])
@@ -456,12 +466,16 @@ def crash(world: Any, seen: Counter[str]) -> None:
     seen["left unpaid"] += bool(model.unpaid)
 
 
-def run(make_world: Any, rng: random.Random, states: int) -> Counter[str]:
+def run(
+    make_world: Any, rng: random.Random, states: int, severities: Sequence[int] = ()
+) -> Counter[str]:
     seen: Counter[str] = Counter()
     world = None
     while seen["defaults"] < states:
         if world is None or rng.random() < 1 / CRASHES:
-            world = make_world(rng)
+            house = {"house": "BudgetedClearingHouse"} if severities else {}
+            severity = rng.choice(severities) if severities else None
+            world = make_world(rng, severity_bps=severity, **house)
         try:
             crash(world, seen)
         except AssertionError as error:
@@ -475,6 +489,28 @@ def test_random_defaults_end_as_the_model_says(make_world: Any, rng: random.Rand
     for step in ("margin", "insurance", "own_share", "stake", "default_fund", "assessment"):
         assert seen[step] >= 5, step
     assert min(seen["deleveraging"], seen["vault"]) >= 5
+    kinds = ("HyperliquidQueue", "BitmexQueue", "BankruptcyPrice", "ProRata")
+    assert min(seen[kind] for kind in kinds) >= 3
+
+
+SEVERITIES = (0, 1, 3_333, 5_000, 9_999, BPS)
+
+
+def test_random_defaults_end_as_the_model_says_at_any_severity(
+    make_world: Any, rng: random.Random
+) -> None:
+    seen = run(make_world, rng, 60, SEVERITIES)
+    print(dict(seen))
+    assert min(seen["deleveraging"], seen["vault"], seen["winners"]) >= 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tenth", range(10))
+def test_a_thousand_random_defaults_end_as_the_model_says_at_any_severity(
+    make_world: Any, rng: random.Random, tenth: int
+) -> None:
+    seen = run(make_world, random.Random(f"{rng.random()}/severity/{tenth}"), 100, SEVERITIES)
+    print(dict(seen))
     kinds = ("HyperliquidQueue", "BitmexQueue", "BankruptcyPrice", "ProRata")
     assert min(seen[kind] for kind in kinds) >= 3
 

@@ -1,8 +1,7 @@
-"""The published table of haircuts, on real contracts.
+"""The published table of haircuts, on real contracts, an insurance fund paying the other half.
 
-Chitra et al., "Autodeleveraging: Impossibilities and Optimization" (arXiv 2512.01112): five
-accounts with cash (2, 1, .5, 0, 0) and profits (8, 4, .5, -3, -12), a deficit of 15 of which
-winners bear half. The profits sum to -2.5: here the vault is the other side and carries the 2.5.
+Chitra et al., "Autodeleveraging: Impossibilities and Optimization" (arXiv 2512.01112): of a deficit
+of 15 winners bear half.
 """
 
 from __future__ import annotations
@@ -11,56 +10,13 @@ from typing import Any
 
 import pytest
 
-UNIT = 10**18
-TENTH = UNIT // 10
-CASH = (20, 10, 5, 0, 0)
-PROFIT = (80, 40, 5, -30, -120)
-SUBS = (1, 0, 2, 3, 4)
-"""Accounts one and two rank alike; the table has two first, as account words do here."""
-
-DUST = 20
-"""Wei: a few are left to each account that is closed, and shares of a loss are rounded down."""
+from tests.contracts.clearing.haircut_table import DUST, TENTH, UNIT, build_table
 
 
 @pytest.fixture
 def table(make_clearing: Any) -> Any:
-    """The five accounts at the table's prices, the losers taken over and reported.
-
-    Entered at $100 and valued at $110: winners are long, losers short, a tenth of their profit.
-    Accounts have what it takes to open; when it is not needed any more, it is withdrawn until their
-    cash is the table's, by losers while the price is at $90.
-    """
-    rig = make_clearing()
-    rig.price("ETH", 100)
-    venue = rig.venue(vault=1_000 * UNIT, vault_floor=10**6 * UNIT)
-    venue.market("ETH")
-    venue.configure(rig.policy("BankruptcyPrice"))  # until the test says which
-    words = [venue.word("trader", sub) for sub in SUBS]
-
-    def withdraw(index: int, amount: int) -> None:
-        owner = words[index][:20]
-        rig.chain.send(
-            owner, venue.exchange, "withdraw", words[index], rig.usd.address, amount, owner
-        )
-
-    start = [max(cash, 2 * abs(profit)) for cash, profit in zip(CASH, PROFIT, strict=True)]
-    for index, word in enumerate(words):
-        venue.deposit(word, start[index] * TENTH)
-        venue.trade("trader", "ETH", PROFIT[index] * TENTH // 10, SUBS[index])
-    rig.price("ETH", 90)
-    for index in (3, 4):
-        withdraw(index, (start[index] - CASH[index]) * TENTH)
-    rig.price("ETH", 110)
-    for index in (0, 1, 2):
-        withdraw(index, (start[index] - CASH[index]) * TENTH)
-    for index, word in enumerate(words):
-        assert venue.cash(word) == CASH[index] * TENTH
-        assert abs(venue.profit(word) - PROFIT[index] * TENTH) <= 2
-    for index in (3, 4):
-        venue.liquidate(words[index], "ETH")
-        assert venue.in_default(words[index])
-    venue.deposit(venue.word("insurance"), 75 * TENTH)
-    return rig, venue, words
+    """With half of the deficit in the insurance fund."""
+    return build_table(make_clearing, insurance=75)
 
 
 def test_a_queue_takes_the_whole_profit_of_the_first_and_part_of_the_second(table: Any) -> None:
