@@ -60,9 +60,9 @@ VAULT_GAS: Mapping[str, int] = {
 #: part of what it seizes, sells the other in the pool and what both brought in another.
 #: ``tests/contagion/test_share_gas.py`` measures it.
 SHARE_GAS: Mapping[str, int] = {
-    "liquidate_traded_shares": 900_000,
-    "arbitrage_shares": 500_000,
-    "sell_shares": 150_000,
+    "liquidate_traded_shares": 966_000,
+    "arbitrage_shares": 396_000,
+    "trade_shares": 142_000,
 }
 
 #: Gas an action declares: the most that one of its transactions used, failed ones included, on

@@ -40,10 +40,14 @@ def equip_share_traders(
     for spec in scenario.agents_of(ShareArbitrageur):
         arbitrage = arbitrage or setup.deploy("ShareArbitrageExecutor")
         asset = scenario.venue_as(Pool, spec.pool).quote
+        if spec.holding_discount_bps:
+            swap = swap or setup.deploy("SwapRouter")
         for index in range(spec.count):
             owner = account(spec.name, index).address
             mint(asset, owner, base_units(spec.cash, decimals[asset]))
             approve(asset, owner, arbitrage)
+            if spec.holding_discount_bps and swap is not None:
+                approve(asset, owner, swap)
     for depositor in scenario.agents_of(VaultDepositor):
         if depositor.sale_discount_bps:
             swap = swap or setup.deploy("SwapRouter")

@@ -342,6 +342,15 @@ def _vaults(summary: Mapping[str, Any], width: int) -> Iterator[str]:
         for market, lost in found["lost_usd"].items():
             if lost:
                 yield _row(width, f"  lost in {_short(market)}", "", money(lost))
+        pool = found["pool"]
+        if pool is not None:
+            price = pool["price_usd"]
+            quoted = f"  price of one in {_short(pool['name'])}"
+            yield _row(width, quoted, f"${price['start']:.4f}", f"${price['end']:.4f}")
+            most = f"{pool['discount_bps']['most'] / 100:.1f}%"
+            yield _row(width, "  most below what one is worth", "", most)
+            for market, usd in pool["shortfall_usd"].items():
+                yield _row(width, f"  shortfall of {_short(market)} at that price", "", money(usd))
         yield ""
 
 

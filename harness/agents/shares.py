@@ -15,7 +15,7 @@ from harness.agents.base import Context, OrderMaker, OutageClock
 from harness.curves import Hop
 from harness.orders import DECLARED_GAS, Order
 from harness.protocols.curated_vault import VaultState
-from harness.scenario import ShareArbitrageur, usd_wad
+from harness.scenario import BPS, ShareArbitrageur, usd_wad
 from harness.view import View
 
 VAULT = 2
@@ -49,8 +49,16 @@ def deposit_and_sell(state: VaultState, pool: Hop, cash: int) -> Cycle:
     return Cycle(amount, pool.amount_out(state.shares_down(amount)), redeems=False)
 
 
+def to_hold(state: VaultState, pool: Hop, cash: int, discount_bps: int) -> tuple[int, int]:
+    """What goes into a purchase after which the pool's price is so far below what a share is worth,
+    and the least it is to bring; ``pool`` for buying shares."""
+    dear, cheap = state.shares * BPS, state.assets * (BPS - discount_bps)
+    amount = min(cash, pool.best_sale(cheap, dear)) if cheap else 0
+    return amount, amount * dear // cheap if cheap else 0
+
+
 class ShareArbitrageurAgent:
-    """One arbitrageur, with the vault's asset as its inventory."""
+    """One arbitrageur, with the vault's asset as its inventory, and shares if it may hold them."""
 
     def __init__(self, spec: ShareArbitrageur, index: int, context: Context) -> None:
         self.name = f"{spec.name}-{index}" if spec.count > 1 else spec.name
@@ -65,23 +73,50 @@ class ShareArbitrageurAgent:
         self._floor = usd_wad(spec.min_profit_usd)
 
     def act(self, view: View) -> list[Order]:
-        """One order if either way round pays more than the fee and the least profit."""
+        """One order if either way round pays more than the fee and the least profit; otherwise to
+        redeem what it holds, or to buy what it may hold."""
         state = view.vaults[self._vault.spec.name]
         if self._outages.out(view) or not state.shares:
             return []
+        return self._round(view, state) or self._patience(view, state)
+
+    def _round(self, view: View, state: VaultState) -> list[Order]:
         share, asset, name = self._pool.base, self._pool.quote, self._spec.pool
         cash = view.balances(asset, [self._sender])[0]
-        fee = view.usd_wad(
-            self._fee_asset, self._maker.bid(view, "") * DECLARED_GAS["arbitrage_shares"]
-        )
+        costs = self._costs(view, "arbitrage_shares")
         for cycle in (
             buy_and_redeem(state, view.pool_hop(name, asset), cash),
             deposit_and_sell(state, view.pool_hop(name, share), cash),
         ):
             gain = view.usd_wad(asset, max(0, cycle.out - cycle.amount))
-            if cycle.amount > 0 and gain > self._floor + fee:
+            if cycle.amount > 0 and gain > costs:
                 return [self._order(view, cycle)]
         return []
+
+    def _patience(self, view: View, state: VaultState) -> list[Order]:
+        """The redemption of what it holds, as far as the vault can pay, or else a purchase."""
+        swap, discount = self._world.share_traders.swap, self._spec.holding_discount_bps
+        if swap is None or not discount:
+            return []
+        share, asset, owner = self._vault.vault, self._pool.quote, self._sender
+        held = view.balances(self._pool.base, [owner])[0]
+        redeemed = min(held, state.payable_shares())
+        if view.usd_wad(asset, state.assets_down(redeemed)) > self._costs(view, "redeem"):
+            data = share.encode("redeem", redeemed, owner, owner)
+            return [self._maker.order(view, "redeem", "", share.address, data)]
+        cash = view.balances(asset, [owner])[0]
+        amount, least = to_hold(state, view.pool_hop(self._spec.pool, asset), cash, discount)
+        gain = view.usd_wad(asset, max(0, state.assets_down(least) - amount))
+        if not amount or gain <= self._costs(view, "trade_shares"):
+            return []
+        pool, token = self._pool.contract.address, self._world.tokens[asset].address
+        data = swap.encode("swapExactIn", pool, token, amount, least, owner)
+        return [self._maker.order(view, "trade_shares", "", swap.address, data)]
+
+    def _costs(self, view: View, action: str) -> int:
+        """The fee and the least profit, USD WAD."""
+        fee = self._maker.bid(view, "") * DECLARED_GAS[action]
+        return self._floor + view.usd_wad(self._fee_asset, fee)
 
     def _order(self, view: View, cycle: Cycle) -> Order:
         executor = self._world.share_traders.arbitrage

@@ -68,7 +68,7 @@ class VaultDepositorAgent:
         pool = self._world.pools[name].contract.address
         least = amount * wanted // supply
         data = swap.encode("swapExactIn", pool, self._vault.address, amount, least, self._owner)
-        return [self._maker.order(view, "sell_shares", "", swap.address, data)]
+        return [self._maker.order(view, "trade_shares", "", swap.address, data)]
 
     def _alarmed(self, view: View) -> bool:
         state, spec = view.vaults[self._spec.vault], self._spec

@@ -24,6 +24,7 @@ LIQUIDATING = frozenset(
         "liquidate_perp",
         "liquidate_shares",
         "seize",
+        "liquidate_traded_shares",
         "auction",
         "reset",
         "buy",

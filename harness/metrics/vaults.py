@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from harness.accounts import account
 from harness.protocols.curated_vault import VaultHandle
-from harness.scenario import PRICE_UNIT, WAD, Scenario, VaultDepositor
-from harness.trace import Trace
+from harness.scenario import BPS, PRICE_UNIT, WAD, Scenario, VaultDepositor
+from harness.trace import BlockRow, Trace
 from harness.world import World
 
 
@@ -62,6 +62,7 @@ def _vault(trace: Trace, world: World, scenario: Scenario, vault: VaultHandle) -
             "count": len(redeemed),
             "usd": usd(sum(trade.amount_out for trade in redeemed)),
         },
+        "pool": _pool(trace, world, vault),
         "rows": [
             {
                 "name": row.name,
@@ -75,6 +76,65 @@ def _vault(trace: Trace, world: World, scenario: Scenario, vault: VaultHandle) -
             for row in rows
         ],
     }
+
+
+def _pool(trace: Trace, world: World, vault: VaultHandle) -> dict[str, Any] | None:
+    """The pool of a vault's shares: its price in USD, how far it was below what a share was worth,
+    forced sales there, and, by market, by how much debts would exceed their collateral if a share
+    were worth what the pool quotes at the end. None without one."""
+    spec = vault.spec
+    name = world.pool_of(spec.share, spec.asset)
+    if name is None:
+        return None
+    prices = [_quote_wad(block, name, spec.asset) for block in trace.blocks]
+    worths = [block.external[spec.share] * (WAD // PRICE_UNIT) for block in trace.blocks]
+    discounts = [
+        (worth - price) * BPS // worth if worth else 0
+        for price, worth in zip(prices, worths, strict=True)
+    ]
+    sold = [trade for trade in trace.trades if trade.sold == spec.share and not trade.redeemed]
+    paid = sum(trade.amount_out for trade in sold)
+    price = trace.blocks[-1].external[spec.asset]
+    return {
+        "name": name,
+        "price_usd": {
+            "start": prices[0] / WAD,
+            "low": min(prices) / WAD,
+            "end": prices[-1] / WAD,
+        },
+        "discount_bps": {"most": max(discounts), "end": discounts[-1]},
+        "forced_sales": {
+            "count": len(sold),
+            "usd": paid * price * (WAD // PRICE_UNIT) // world.units[spec.asset] / WAD,
+        },
+        "shortfall_usd": {
+            market: _shortfall_wad(trace, world, market, {spec.share: prices[-1]}) / WAD
+            for market, venue in world.venues.items()
+            if spec.share in venue.assets
+        },
+    }
+
+
+def _quote_wad(block: BlockRow, pool: str, asset: str) -> int:
+    """What a pool quotes for a share, USD WAD; shares have the decimals of their vault's asset."""
+    shares, assets = block.reserves[pool]
+    return assets * block.external[asset] * (WAD // PRICE_UNIT) // shares
+
+
+def _shortfall_wad(trace: Trace, world: World, market: str, instead: Mapping[str, int]) -> int:
+    """By how much debts exceed their collateral at the end, at outside prices but for these."""
+    venue, last, total = world.venues[market], trace.blocks[-1], 0
+    prices = [
+        instead.get(symbol, last.external[symbol] * (WAD // PRICE_UNIT)) for symbol in venue.assets
+    ]
+    census = trace.closing[market]
+    for number in range(len(census.health)):
+        gap = 0
+        for word, price, places in zip(census.words(number), prices, venue.decimals, strict=True):
+            claims, debt = word >> 128, word & ((1 << 128) - 1)
+            gap += (debt - claims) * price // 10**places
+        total += max(0, gap)
+    return total
 
 
 def depositors(

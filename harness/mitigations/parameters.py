@@ -83,7 +83,8 @@ def depth_cap(scenario: Scenario) -> Scenario:
 
     Selling a share s of a constant product's base takes its price down to 1 / (1 + s)^2; within a
     bonus b that is s = sqrt(1 + b) - 1. The outside depth is stated at 2%. Shares of a vault are
-    redeemed: what it could pay out at the start is their depth. Markets that take the same
+    redeemed: what it could pay out at the start is their depth, and what their pool takes, if they
+    have one. Markets that take the same
     collateral sell into the same depth, and share it in proportion to their debts. A collateral
     for whose sale the scenario has no place is left alone, and so are debts that the scenario
     states one by one, which have their part of the depth.

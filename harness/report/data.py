@@ -21,6 +21,7 @@ from harness.scenario import (
     Scenario,
     Vault,
     load_scenario,
+    pools_of_shares,
 )
 from harness.verify import check_files
 
@@ -150,10 +151,12 @@ class ExchangePath(NamedTuple):
 
 class VaultPath(NamedTuple):
     """A vault at the end of each block: what all its shares are worth, and what of it could be
-    paid out; USD at the outside prices of the block."""
+    paid out, and a share's price in its pool, where there is one; USD at the outside prices of the
+    block."""
 
     assets: list[float]
     liquidity: list[float]
+    quoted: list[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -239,7 +242,14 @@ def load_run(path: Path) -> Run:
             for spec in scenario.venues_of(PerpExchange)
         },
         vaults={
-            spec.name: _vault(spec, blocks, prices, units) for spec in scenario.venues_of(Vault)
+            spec.name: _vault(
+                spec,
+                blocks,
+                prices,
+                units,
+                next((p.name for p in pools_of_shares(scenario) if p.base == spec.share), None),
+            )
+            for spec in scenario.venues_of(Vault)
         },
         waiting=blocks["waiting"],
         background_bid=[bid / _GWEI for bid in blocks["background_bid"]],
@@ -375,6 +385,7 @@ def _vault(
     blocks: Mapping[str, list[Any]],
     prices: Mapping[str, Price],
     units: Mapping[str, int],
+    pool: str | None,
 ) -> VaultPath:
     def usd(name: str) -> list[float]:
         amounts = blocks[f"vault.{spec.name}.{name}"]
@@ -383,7 +394,14 @@ def _vault(
             for amount, price in zip(amounts, prices[spec.asset].outside, strict=True)
         ]
 
-    return VaultPath(usd("assets"), usd("liquidity"))
+    quoted = None
+    if pool is not None:
+        sides = (blocks[f"pool.{pool}.{side}"] for side in ("base", "quote"))
+        quoted = [
+            int(assets) / int(shares) * price
+            for shares, assets, price in zip(*sides, prices[spec.asset].outside, strict=True)
+        ]
+    return VaultPath(usd("assets"), usd("liquidity"), quoted)
 
 
 def _deficits(blocks: Mapping[str, Any]) -> list[tuple[str, str]]:

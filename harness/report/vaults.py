@@ -41,6 +41,7 @@ def _vault(run: Run, name: str, found: Mapping[str, Any]) -> Markup:
         if lost
         else "No market lost anything of it. ",
         f"{plural(forced['count'], 'redemption')} by liquidators took {money(forced['usd'])}.",
+        *_pool(run, found["pool"], f"{at}.pool"),
     ]
     return join(
         [
@@ -53,8 +54,28 @@ def _vault(run: Run, name: str, found: Mapping[str, Any]) -> Markup:
     )
 
 
+def _pool(run: Run, pool: Mapping[str, Any] | None, at: str) -> list[Content]:
+    """What became of the shares' price where a pool has one."""
+    if pool is None:
+        return []
+    price, below, sold = pool["price_usd"], pool["discount_bps"], pool["forced_sales"]
+    short = {market: usd for market, usd in pool["shortfall_usd"].items() if usd}
+    told = ", ".join(f"{market} {about(usd)}" for market, usd in short.items())
+    return [
+        f" In {pool['name']} it cost ",
+        figure_of(run, f"{at}.price_usd.end", f"${price['end']:.4f}"),
+        " at the end, at most ",
+        figure_of(run, f"{at}.discount_bps.most", percent(below["most"] / 10_000)),
+        f" less than it was worth; {plural(sold['count'], 'forced sale')} there brought "
+        f"{money(sold['usd'])}. ",
+        f"At that price debts exceed their collateral: {told}."
+        if short
+        else "At that price all debts are covered.",
+    ]
+
+
 def _price_chart(run: Run, name: str, share: str) -> Markup:
-    priced = run.prices[share]
+    priced, quoted = run.prices[share], run.vaults[name].quoted
     axis = TimeAxis(run.times)
     told = f"The worth of a {share} with feedback and without, USD."
     identity = f"vault-{name}-price"
@@ -67,6 +88,7 @@ def _price_chart(run: Run, name: str, share: str) -> Markup:
         lines=[
             Line("without", priced.twin_outside, "twin"),
             Line("with feedback", priced.outside, "run"),
+            *([] if quoted is None else [Line("in its pool", quoted, "feed")]),
         ],
         height=170,
     )
@@ -74,10 +96,14 @@ def _price_chart(run: Run, name: str, share: str) -> Markup:
         ("With feedback", [f"{value:.6f}" for value in priced.outside]),
         ("Without", [f"{value:.6f}" for value in priced.twin_outside]),
     ]
+    marks = [("line", "run", "with feedback"), ("line", "twin", "without")]
+    if quoted is not None:
+        columns.append(("In its pool", [f"{value:.6f}" for value in quoted]))
+        marks.append(("line", "feed", "price in its pool"))
     return chart_figure(
         f"Worth of a {share}, USD",
         told,
-        legend([("line", "run", "with feedback"), ("line", "twin", "without")]),
+        legend(marks),
         chart.svg(),
         over_time(run, f"{identity}-table", told, columns),
     )

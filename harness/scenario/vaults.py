@@ -126,7 +126,8 @@ class ShareArbitrageur(Agent):
     """Trades between a pool of shares and their vault, whichever way pays.
 
     Below what a share is worth it buys in the pool and redeems, as far as the vault can pay; above,
-    it deposits and sells. It holds no shares between blocks: it does not wait for a vault to pay.
+    it deposits and sells. From ``holding_discount_bps`` below what a share is worth on it also buys
+    what the vault cannot pay for, and redeems it once the vault can (0: it never holds shares).
     ``cash`` are tokens of the vault's asset.
     """
 
@@ -134,6 +135,7 @@ class ShareArbitrageur(Agent):
     name: Name
     pool: Name
     cash: Annotated[float, Range(0, 1e18, above=True)]
+    holding_discount_bps: Annotated[int, Range(0, BPS - 1)] = 0
     count: Annotated[int, Range(1, 10_000)] = 1
     latency_blocks: Blocks = 0
     min_profit_usd: Usd = 0.0

@@ -20,6 +20,7 @@ SEVERAL = {
     "five-venue-founder": {"holder", "price", "oracle"},
     "crypto-winter": {"lender", "liquidator", "price", "oracle"},
     "curated-vaults": {"claims", "liquidator", "price"},
+    "shares-below-worth": {"claims", "liquidator", "price"},
 }
 
 

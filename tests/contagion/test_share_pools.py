@@ -239,6 +239,60 @@ def test_a_feed_on_the_market_liquidates_for_want_of_cash_where_a_feed_on_the_wo
     assert not blind.summary["solvency"]["insolvency_usd"]
 
 
+def test_who_may_hold_shares_buys_them_down_from_a_discount_and_redeems_once_there_is_cash(
+    tmp_path,
+):
+    """Shares are bought up to 10% below worth; a borrower who repays lets them be redeemed."""
+    run_for_cash = SELLER.replace("loss_bps = 1\n", "liquidity_bps = 5_000\n")
+    holder = ARBITRAGEUR.replace("base_gwei = 0", "base_gwei = 9")
+    holder += "holding_discount_bps = 1_000\n"
+    # a small borrower of the vault's only market is liquidated and repays late in the run
+    late = (
+        *ILLIQUID[:2],
+        "population.alt-users.position=[{supplied={ALT=100_000}, borrowed={USDX=560_000}},"
+        "{supplied={ALT=5_000}, borrowed={USDX=40_000}}]",
+        "asset.ALT.price.points=[[96, 0.92]]",
+        "clock.blocks=18",
+    )
+    found = run(traded(tmp_path, *late, more=run_for_cash + holder), SEED)
+    rows = balances(found)
+    mine = [row for row in found.run.transactions if row.agent == "arbitrageur"]
+    done = [(row.action, row.block) for row in mine if row.status == "succeeded"]
+    (first, bought), *later = done
+    redeemed = next(block for action, block in later if action == "redeem")
+    before, after = (found.run.blocks[at] for at in (bought - 1, bought))
+    assert first == "trade_shares"
+    assert before.vaults["prime"].liquidity == 0
+    assert found.run.blocks[redeemed - 1].vaults["prime"].liquidity > 0
+    shares, assets = before.reserves["shares"]
+    kept = Fraction(PIPS - FEE, PIPS)
+    # until the next share would cost nine tenths, the fee included
+    spent = (isqrt(int(kept * shares * assets * 9 / 10)) - assets) / kept
+    assert abs(after.reserves["shares"][1] - assets - spent) <= 2
+    got = shares - after.reserves["shares"][0]
+    assert abs(got - shares * kept * spent / (assets + kept * spent)) <= 2
+    assert sum(row.usd for row in rows if row.role == "arbitrageurs") > 0
+
+
+def test_the_summary_says_how_far_the_price_was_below_and_what_that_hides(tmp_path):
+    run_for_cash = SELLER.replace("loss_bps = 1\n", "liquidity_bps = 5_000\n")
+    found = run(traded(tmp_path, *ILLIQUID, CALM, SPOT, more=run_for_cash), SEED)
+    told, last = found.summary["vaults"]["prime"]["pool"], found.run.blocks[-1]
+    assert told["name"] == "shares"
+    assert told["price_usd"]["end"] == pytest.approx(float(quoted(last)), rel=1e-12)
+    least = min(quoted(block) / worth(block) for block in found.run.blocks)
+    assert told["discount_bps"]["most"] == int((1 - least) * 10_000)
+    assert told["forced_sales"]["count"] == len(found.run.liquidations)
+    # at what the pool quotes, which is also what this market reads
+    assert told["shortfall_usd"]["beta"] == pytest.approx(
+        last.venues["beta"].shortfall_oracle / 1e18, abs=0.01
+    )
+    assert told["shortfall_usd"]["beta"] > last.venues["beta"].shortfall_market == 0
+    assert (
+        run(traded(tmp_path), SEED).summary["vaults"]["prime"]["pool"]["discount_bps"]["most"] <= 0
+    )
+
+
 def test_liquidators_take_what_the_pool_pays_where_nothing_can_be_redeemed(tmp_path):
     """The run of `test_vaults` in which their transactions fail, with a pool of the shares."""
     first = SELLER.replace("base_gwei = 0", "base_gwei = 10").replace("latency_blocks = 1\n", "")

@@ -7,8 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from harness.agents.shares import ShareArbitrageurAgent
 from harness.agents.vaults import CuratorAgent, VaultDepositorAgent
-from harness.scenario import Bid, Curator, Outages, VaultDepositor, load_scenario
+from harness.scenario import (
+    Bid,
+    Curator,
+    Outages,
+    Pool,
+    ShareArbitrageur,
+    VaultDepositor,
+    load_scenario,
+)
 from harness.testing.agent_conformance import AgentConformance
 
 FILE = Path(__file__).parent.parent / "contagion" / "vault.toml"
@@ -63,6 +72,38 @@ class TestVaultDepositor(AgentConformance):
     def make_agent(self, scenario, request):
         (spec,) = (each for each in scenario.agents if each.name == request.param)
         return lambda context: VaultDepositorAgent(spec, 1, context)
+
+
+def with_pool(scenario):
+    """With a small pool of the shares, in which those who run sell what nobody redeems."""
+    return replace(scenario, venues=(*scenario.venues, Pool("shares", "vUSDX", "USDX", 20_000)))
+
+
+class TestSellingDepositor(AgentConformance):
+    @pytest.fixture
+    def scenario(self):
+        return with_pool(falling(*NO_CASH))
+
+    @pytest.fixture
+    def make_agent(self, scenario):
+        (spec,) = (each for each in scenario.agents if each.name == "watcher")
+        selling = replace(spec, sale_discount_bps=3_000)
+        return lambda context: VaultDepositorAgent(selling, 1, context)
+
+
+class TestShareArbitrageur(AgentConformance):
+    SPEC = ShareArbitrageur(
+        "arbitrageur", "shares", 5_000, 1_000, count=2, latency_blocks=1, bid=ESCALATING
+    )
+
+    @pytest.fixture(params=[True, False], ids=["cash", "no cash"])
+    def scenario(self, request):
+        before = load_scenario(str(FILE)) if request.param else falling(*NO_CASH)
+        return replace(with_pool(before), agents=(*before.agents, self.SPEC))
+
+    @pytest.fixture
+    def make_agent(self):
+        return lambda context: ShareArbitrageurAgent(self.SPEC, 1, context)
 
 
 class TestCurator(AgentConformance):

@@ -115,8 +115,16 @@ def test_nothing_seen_has_no_share() -> None:
 def test_shares_that_are_redeemed_buy_nothing_outside() -> None:
     paid = trade(1, amount=1_000, sold="vETH", bought="ETH")
     bought = trade(2, sold="USDX", bought="ETH")
-    effect = FeedEffect("ETH", OUTSIDE, [paid, bought], range(9), redeemed={"vETH"})
+    effect = FeedEffect("ETH", OUTSIDE, [paid, bought], range(9), shares={"vETH"})
     assert effect.shares(2, 0.01, 9.0).tolist() == [0.0, 0.01]
+
+
+def test_a_redemption_has_no_part_in_the_price_of_the_pool_that_trades_the_shares() -> None:
+    vault = trade(1, sold="vETH", bought="ETH", move=-0.02)._replace(redeemed=True)
+    pool = trade(2, sold="vETH", bought="ETH", move=-0.01)
+    terms = FeedTerms("vETH", spot_against="ETH")
+    effect = FeedEffect("vETH", terms, [vault, pool], range(9))
+    assert effect.shares(2, -0.01, 9.0).tolist() == [0.0, -0.01]
 
 
 def test_equal_sales_share_alike_however_late_each_is_seen() -> None:
