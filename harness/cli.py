@@ -493,7 +493,7 @@ def _compare(options: argparse.Namespace) -> int:
     if options.json:
         _say(json.dumps(content, indent=2, allow_nan=False))
     elif not options.quiet:
-        _say(comparison_table(comparison))
+        _say(comparison_table(comparison, columns()))
         _say(f"written to {path}")
     return DONE if comparison.sound else FAILED
 

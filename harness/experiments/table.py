@@ -1,10 +1,14 @@
-"""A comparison as text, at most 80 columns wide."""
+"""A comparison as text, as wide as the terminal, at most 80 columns."""
 
 from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
 
 from harness.experiments.compare import BASELINE, Comparison
 from harness.experiments.moved import shifts
 from harness.risk.intervals import Interval
+from harness.terminal import WIDTH
 
 LABELS = {
     "insolvency_usd": "insolvency, $",
@@ -27,6 +31,10 @@ LABELS = {
 IF_ANY = ("winners_loss_usd", "largest_haircut", "vault_loss_usd")
 
 
+#: Columns of a remedy's name, and of what stands beside it.
+_SHORTEST, _LONGEST, _FIGURES = 12, 28, 44
+
+
 def number(value: float, figure: str, *, sign: bool = False) -> str:
     """A figure with as many digits as it is good for; USD in thousands or millions if large."""
     plus = "+" if sign else ""
@@ -43,11 +51,14 @@ def number(value: float, figure: str, *, sign: bool = False) -> str:
     return f"{round(value, digits) + 0.0:{plus},.{digits}f}{unit}"
 
 
-def comparison_table(comparison: Comparison) -> str:
+def comparison_table(comparison: Comparison, width: int = WIDTH) -> str:
     """One block for each figure: its level, and its change against the baseline."""
     count = len(comparison.seeds)
-    seeds = f"{count} seed{'s' if count > 1 else ''}"
-    lines = [f"{comparison.scenario}: means over {seeds}; change with its 95% interval, paired"]
+    head = f"{comparison.scenario}: means over {count} seeds; change with its 95% interval, paired"
+    if count == 1:
+        head = f"{comparison.scenario}: one seed, so that no change has an interval"
+    lines = textwrap.wrap(head, width)
+    room = max(_SHORTEST, min(_LONGEST, width - _FIGURES))
     for figure, label in LABELS.items():
         if figure == "contagion_usd" and comparison.contagion is None:
             continue
@@ -58,11 +69,13 @@ def comparison_table(comparison: Comparison) -> str:
         for name in comparison.names:
             level = comparison.levels[name][figure]
             shown = "undefined" if level is None else number(level.mean, figure)
-            row = f"  {_short(name, 28):<28}{shown:>12}"
+            row = f"  {_short(name, room):<{room}}{shown:>12}"
             if name != BASELINE:
                 row += f"  {_change(comparison.differences[name][figure], figure)}"
             lines.append(row.rstrip())
-    lines += ["", *_remarks(comparison)]
+    lines.append("")
+    for remark in _remarks(comparison):
+        lines += textwrap.wrap(remark, width, subsequent_indent="  ", break_on_hyphens=False)
     return "\n".join(lines)
 
 
@@ -80,15 +93,12 @@ def _change(change: Interval | None, figure: str) -> str:
     return f"{text} [{low}, {high}]"
 
 
-def _remarks(comparison: Comparison) -> list[str]:
+def _remarks(comparison: Comparison) -> Iterator[str]:
     """Losses moved rather than avoided, and what was wrong with a trial."""
-    remarks = [
-        f"{shift.remedy} moves losses: {shift.spared} lose less, {shift.burdened} lose more"
-        for shift in shifts(comparison.differences)
-    ]
+    for shift in shifts(comparison.differences):
+        yield f"{shift.remedy} moves losses: {shift.spared} lose less, {shift.burdened} lose more"
     for trial in comparison.trials:
         if trial.failed:
-            remarks.append(f"{trial.name}, seed {trial.seed}: violates {', '.join(trial.failed)}")
+            yield f"{trial.name}, seed {trial.seed}: violates {', '.join(trial.failed)}"
         if trial.vacuous:
-            remarks.append(f"{trial.name}, seed {trial.seed}: nothing happened (vacuous)")
-    return remarks
+            yield f"{trial.name}, seed {trial.seed}: nothing happened (vacuous)"

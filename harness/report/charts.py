@@ -103,7 +103,12 @@ def percent_labels(scale: Scale) -> list[str]:
 def count_labels(scale: Scale) -> list[str]:
     """Labels of an axis of plain numbers."""
     digits = places(scale.step)
-    return [f"{tick:,.{digits}f}" for tick in scale.ticks]
+    labels = []
+    for tick in scale.ticks:
+        text = f"{abs(tick):,.{digits}f}"
+        below = tick < 0 and float(text.replace(",", ""))
+        labels.append(f"{MINUS}{text}" if below else text)
+    return labels
 
 
 # --- time across --------------------------------------------------------------------------------

@@ -125,12 +125,26 @@ def load_comparison(folder: Path) -> Compared:
     path = folder / COMPARISON
     allowed = f"a {COMPARISON} that `harness compare` wrote"
     try:
-        found = _read(json.loads(path.read_text("utf-8")))
+        content = json.loads(path.read_text("utf-8"))
+        missing = _missing(content)
+        if missing:
+            again = content.get("command") or "harness compare"
+            allowed = (
+                f"one with {missing}, which an older version did not write: run `{again}` again"
+            )
+            raise ScenarioError("comparison", str(path), allowed)
+        found = _read(content)
     except OSError as error:
         raise ScenarioError("comparison", str(path), f"{allowed} ({error.strerror})") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ScenarioError("comparison", str(path), f"{allowed} ({error!r})") from error
     return found
+
+
+def _missing(content: dict[str, Any]) -> str:
+    """The first figure that a comparison lacks in its levels; empty if it has all."""
+    levels = content["levels"].values()
+    return next((name for name in FIGURES if any(name not in cells for cells in levels)), "")
 
 
 def _read(content: dict[str, Any]) -> Compared:
@@ -184,12 +198,39 @@ def render_comparison(compared: Compared) -> str:
 
 def _said(value: float, figure: str, *, signed: bool = False) -> str:
     """A figure with its unit."""
+    if abs(value) < _least(figure):
+        value = 0.0
     sign = MINUS if value < 0 else "+" if signed and value > 0 else ""
     if figure.endswith("_usd"):
         return f"{sign}{short(abs(value))}"
     if figure == "time_to_recover":
         return f"{sign}{abs(value):,.0f} blocks"
     return f"{sign}{abs(value):.3f}"
+
+
+def _least(figure: str) -> float:
+    """What is smaller is the rounding of prices or of a mean: it is said, and drawn, as 0."""
+    return 0.0005 if not figure.endswith("_usd") and figure != "time_to_recover" else 0.0
+
+
+def _drawn(change: Interval, figure: str) -> Interval:
+    """A change as it is drawn."""
+
+    def end(value: float) -> float:
+        return value if abs(value) >= _least(figure) else 0.0
+
+    mean, low, high = change
+    return Interval(
+        end(mean), None if low is None else end(low), None if high is None else end(high)
+    )
+
+
+def _compared(compared: Compared) -> str:
+    """What a chart of changes shows."""
+    changes = "Change against the market as it is"
+    if len(compared.content["seeds"]) == 1:
+        return f"{changes}, one seed"
+    return f"{changes}, mean and 95% interval, paired by seed"
 
 
 def _changed(change: Interval, figure: str) -> str:
@@ -230,7 +271,7 @@ def _story(compared: Compared) -> Section:
     for figure in ("insolvency_usd", "borrower_loss_usd", "liquidated_usd", "borrowed_usd"):
         level = base[figure]
         main = "undefined" if level is None else _said(level.mean, figure)
-        tiles.append((_SHOWN[figure].name, main, "as it is, mean"))
+        tiles.append((_SHOWN[figure].name, main, "as it is" if seeds == 1 else "as it is, mean"))
     sentences = [element("li", _sentence(compared, name)) for name in compared.remedies]
     parts: list[Content] = [_alarms(compared), key_figures(tiles)]
     if seeds == 1:
@@ -302,8 +343,7 @@ def _bearers(compared: Compared) -> Section:
         rows,
         labels=money_labels,
     )
-    title = "Change against the market as it is, mean and 95% interval, paired by seed"
-    figure_ = chart_figure(title, None, _key(figures), drawn)
+    figure_ = chart_figure(_compared(compared), None, _key(figures), drawn)
     return Section("bearers", "Who bears the losses", join([element("p", text), figure_]))
 
 
@@ -320,7 +360,12 @@ def _figure(compared: Compared, figure: str) -> Section:
     parts: list[Content] = [element("p", f"{shown.meaning.capitalize()}. As it is: {level}.")]
     if known:
         rows = [
-            Whisker(name, change, _changed(change, figure), _style(change, figure))
+            Whisker(
+                name,
+                _drawn(change, figure),
+                _changed(change, figure),
+                _style(change, figure),
+            )
             for name, change in known
         ]
         drawn = forest(
@@ -330,8 +375,8 @@ def _figure(compared: Compared, figure: str) -> Section:
             rows,
             labels=money_labels if figure.endswith("_usd") else count_labels,
         )
-        title = "Change against the market as it is, mean and 95% interval, paired by seed"
-        parts.append(chart_figure(title, None, _key([figure]), drawn, _levels(compared, figure)))
+        levels = _levels(compared, figure)
+        parts.append(chart_figure(_compared(compared), None, _key([figure]), drawn, levels))
     else:
         parts.append(element("p", "No remedy has a change that is defined for every seed."))
         parts.append(_levels(compared, figure))
@@ -348,7 +393,7 @@ def _levels(compared: Compared, figure: str) -> Markup:
         change = compared.differences[name][figure] if name != BASELINE else None
         told = "" if name == BASELINE else cell(change, (change and _changed(change, figure)) or "")
         rows.append((name, cell(level, (level and _said(level.mean, figure)) or ""), told))
-    head = ("Remedy", "Mean", "Change")
+    head = ("Remedy", "Mean" if len(compared.content["seeds"]) > 1 else "Level", "Change")
     identity = f"{figure.replace('_', '-')}-table"
     return details("The figures as a table", table(identity, _SHOWN[figure].name, head, rows))
 
@@ -358,14 +403,14 @@ def _contagion(compared: Compared) -> list[Section]:
     matrices = compared.content.get("contagion")
     if matrices is None:
         return []
-    tables = []
+    tables, one = [], len(compared.content["seeds"]) == 1
     for place, (name, matrix) in enumerate(matrices.items()):
         rows = [(i, *(_entry(*cell) for cell in cells.values())) for i, cells in matrix.items()]
         head = ("From \\ in", *matrix)
-        tables.append(table(f"contagion-{place}", f"{name}, means", head, rows))
-    text = (
-        "What the links of one venue add to the insolvency of another; with several seeds the mean "
-        "and, where they differ, its 95% interval."
+        caption = name if one else f"{name}, means"
+        tables.append(table(f"contagion-{place}", caption, head, rows))
+    text = "What the links of one venue add to the insolvency of another" + (
+        "." if one else ": the mean over the seeds and, where they differ, its 95% interval."
     )
     return [Section("contagion", "Contagion, venue by venue", join([element("p", text), *tables]))]
 

@@ -128,6 +128,39 @@ def test_contagion_is_shown_where_it_was_measured(tmp_path) -> None:
     assert section.count("$2.00M") == 2
 
 
+def test_one_seed_is_said_to_have_no_mean_and_no_interval(tmp_path) -> None:
+    made = content({"helps": MOVES["helps"]})
+    made["seeds"] = [0]
+    page = page_of(tmp_path, made)
+    text = re.sub('<dl class="words".*?</dl>', "", page, flags=re.DOTALL)
+    assert "Change against the market as it is, one seed" in text
+    assert "95% interval, paired" not in text
+    assert "as it is, mean" not in text
+
+
+def test_changes_that_read_as_nothing_are_drawn_as_nothing(tmp_path) -> None:
+    made = content({"helps": MOVES["helps"]})
+    made["differences"]["helps"]["capital_efficiency"] = [-3e-6, -4e-6, -2e-6]
+    page = page_of(tmp_path, made)
+    drawn = page[page.index('id="capital-efficiency-forest"') :]
+    drawn = drawn[: drawn.index("</figure>")]
+    assert "helps: 0.000 [0.000, 0.000]" in drawn
+    assert not re.search(r"[-\u2212]0(\.0*)?[^.\d]", re.sub('="[^"]*"', "", drawn))
+
+
+def test_a_comparison_of_an_older_version_says_what_to_do(tmp_path) -> None:
+    made = json.loads(json.dumps(content(MOVES)))
+    made["command"] = "harness compare thin-pool.toml --mitigations helps"
+    for cells in (*made["levels"].values(), *made["differences"].values()):
+        del cells["vault_loss_usd"]
+    with pytest.raises(ScenarioError) as raised:
+        page_of(tmp_path, made)
+    text = str(raised.value)
+    assert "vault_loss_usd, which an older version did not write" in text
+    assert "run `harness compare thin-pool.toml --mitigations helps` again" in text
+    assert "\n" not in text
+
+
 def test_marks_tell_better_worse_and_unclear_apart(tmp_path) -> None:
     page = page_of(tmp_path, content(MOVES))
     insolvency = page[page.index('id="insolvency-usd-forest"') : page.index('id="bad-debt-usd"')]
