@@ -49,7 +49,6 @@ class Ledger:
                     *stage.setup.contracts,
                     COLLECTOR,
                     *self.holders,
-                    *([COLLECTOR] if stage.fee_ledger else ()),
                 ]
             )
         )

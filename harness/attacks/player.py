@@ -110,7 +110,9 @@ class Performance:
         def outcome(check: Check) -> Outcome:
             found = figures[check.measure]
             if check.of and check.of not in found:
-                raise ScenarioError(f"{check.measure} of", check.of, f"one of {', '.join(found)}")
+                named = ", ".join(name for name in found if name)
+                allowed = f"one of {named}" if named else "left out"
+                raise ScenarioError(f"{check.measure} of", check.of, allowed)
             return Outcome(check, found[check.of] if check.of else sum(found.values()))
 
         held, final = ledger.first.held(ledger.attackers), now.held(ledger.attackers)

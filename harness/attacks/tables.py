@@ -67,20 +67,53 @@ from harness.errors import ScenarioError
 
 __all__ = ["load_table", "parse_table"]
 
-_TOP = """name title sources remedy stopped_by reported goal check parameters remedied token pool
-lending actor step"""
-_ASSET = "feed_pool max_age min_answer_usd ltv threshold bonus protocol_share supply_cap borrow_cap"
-_FIELDS: Mapping[str, str] = {
-    "": _TOP,
-    "token": "symbol price_usd feed_usd decimals",
-    "pool": "base quote base_reserve fee_pips",
-    "lending": "name asset rules",
-    "asset": _ASSET,
-    "actor": "name role capital supplied borrowed",
-    "step": "label actor do push price wait_s",
-    "do": "call market token amount account collateral pool to do",
-    "check": "measure at_most at_least of",
+_TEXT, _NUMBER, _WHOLE = "a text", "a number, or $NAME of a parameter", "a whole number"
+_TABLE, _ARRAY = "a table", "an array"
+#: "all" as well, where the call allows it
+_AMOUNT = 'a number, $NAME of a parameter, or "all"'
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    _TEXT: (str,),
+    _NUMBER: (int, float, str),
+    _AMOUNT: (int, float, str),
+    _WHOLE: (int,),
+    _TABLE: (dict,),
+    _ARRAY: (list,),
 }
+
+
+def _fields(**names: str) -> dict[str, str]:
+    """Fields by name, each with its kind, from the names of each kind."""
+    kinds = {
+        "text": _TEXT,
+        "number": _NUMBER,
+        "amount": _AMOUNT,
+        "whole": _WHOLE,
+        "table": _TABLE,
+        "array": _ARRAY,
+    }
+    return {name: kinds[kind] for kind, some in names.items() for name in some.split()}
+
+
+_FIELDS: Mapping[str, Mapping[str, str]] = {
+    "": _fields(
+        text="name title remedy stopped_by reported",
+        table="goal parameters remedied",
+        array="sources check token pool lending actor step",
+    ),
+    "token": _fields(text="symbol", number="price_usd feed_usd", whole="decimals"),
+    "pool": _fields(text="base quote", number="base_reserve", whole="fee_pips"),
+    "lending": _fields(text="name", table="asset", array="rules"),
+    "asset": _fields(
+        text="feed_pool",
+        number="max_age min_answer_usd ltv threshold bonus protocol_share supply_cap borrow_cap",
+    ),
+    "actor": _fields(text="name role", table="capital supplied borrowed"),
+    "step": _fields(text="label actor", number="wait_s", table="push price", array="do"),
+    "do": _fields(text="call market token account collateral pool to", amount="amount", array="do"),
+    "check": _fields(text="measure of", number="at_most at_least"),
+}
+_MOST_DECIMALS = 18
+_MOST_PIPS = 999_999
 _ROLES = ("attacker", "victim", "bystander")
 _MEASURES = ("profit", "loss", "insolvency")
 
@@ -108,16 +141,16 @@ def parse_table(document: Row) -> Attack:
         if needed not in document:
             raise ScenarioError(needed, None, "must be given")
     for kind in ("token", "pool", "lending", "actor", "step", "check"):
-        rows = document.get(kind, [])
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise ScenarioError(kind, rows, "an array of tables")
-        for place, row in enumerate(rows):
-            _check_keys(kind, row, f"{kind}[{place}].")
-    given = document.get("parameters", {})
-    for name, value in given.items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ScenarioError(f"parameters.{name}", value, "a number")
-    for name in document.get("remedied", {}):
+        for place, row in enumerate(document.get(kind, [])):
+            _check_keys(kind, row, f"{kind}[{place}]")
+    for kind, name in (("token", "symbol"), ("lending", "name"), ("actor", "name")):
+        _check_names(document.get(kind, []), kind, name)
+    given = _numbers("parameters", document)
+    for name in given:
+        if not name.isidentifier() or name == "remedied":
+            allowed = "a name of letters, digits and _ other than remedied"
+            raise ScenarioError("parameters", name, allowed)
+    for name in _numbers("remedied", document):
         if name not in given:
             allowed = f"a parameter: {', '.join(given) or 'there is none'}"
             raise ScenarioError("remedied", name, allowed)
@@ -144,16 +177,44 @@ def parse_table(document: Row) -> Attack:
     )
 
 
-def _check_keys(kind: str, row: Row, where: str) -> None:
-    known = sorted(_FIELDS[kind].split())
-    for key in row:
+def _check_keys(kind: str, row: Any, where: str) -> None:
+    """Raises ScenarioError for what is no table, an unknown field, or a value of another kind."""
+    if not isinstance(row, dict):
+        raise ScenarioError(where, row, "a table")
+    known = _FIELDS[kind]
+    for key, value in row.items():
+        at = f"{where}.{key}" if where else key
         if key not in known:
-            allowed = f"known fields: {', '.join(known)}"
-            raise ScenarioError(f"{where}{key}", row[key], allowed)
+            raise ScenarioError(at, value, f"known fields: {', '.join(sorted(known))}")
+        wanted = _KINDS[known[key]]
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            raise ScenarioError(at, value, known[key])
+
+
+def _check_names(rows: Sequence[Row], kind: str, name: str) -> None:
+    """Raises ScenarioError unless each has a name of its own."""
+    seen: set[str] = set()
+    for place, row in enumerate(rows):
+        found = row.get(name, "")
+        if not found or found in seen:
+            raise ScenarioError(f"{kind}[{place}].{name}", found, f"a {name} of its own")
+        seen.add(found)
+
+
+def _numbers(key: str, document: Row) -> Mapping[str, float]:
+    """A table of numbers."""
+    given: Mapping[str, Any] = document.get(key, {})
+    for name, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ScenarioError(f"{key}.{name}", value, "a number")
+    return given
 
 
 def _check(where: str, row: Row) -> Check:
-    _check_keys("check", row, f"{where}.")
+    _check_keys("check", row, where)
+    for key in ("at_most", "at_least"):
+        if isinstance(row.get(key), str):
+            raise ScenarioError(f"{where}.{key}", row[key], "a number")
     measure = row.get("measure")
     if measure not in _MEASURES:
         raise ScenarioError(f"{where}.measure", measure, f"one of {', '.join(_MEASURES)}")
@@ -174,6 +235,13 @@ def _script(document: Row) -> Callable[[Stage, Any], Generator[int | None, None,
             yield None
 
     return play
+
+
+def _whole(where: str, value: int, most: int) -> int:
+    """A whole number from 0 on. Raises ScenarioError beyond ``most``."""
+    if not 0 <= value <= most:
+        raise ScenarioError(where, value, f"from 0 to {most}")
+    return value
 
 
 class _Table:
@@ -212,16 +280,17 @@ class _Table:
         stage, document = self._stage, self._document
         for place, row in enumerate(document.get("token", ())):
             where = f"token[{place}]"
-            symbol = str(row.get("symbol", ""))
+            symbol = row["symbol"]
             price = self._number(f"{where}.price_usd", row.get("price_usd"))
-            stage.token(symbol, price, int(row.get("decimals", 18)))
+            decimals = _whole(f"{where}.decimals", row.get("decimals", 18), _MOST_DECIMALS)
+            stage.token(symbol, price, decimals)
             stage.feed(symbol, self._number(f"{where}.feed_usd", row.get("feed_usd", price)))
         for place, row in enumerate(document.get("pool", ())):
             where = f"pool[{place}]"
             for key in ("base", "quote"):
                 self._named(where, row, key, stage.tokens)
             reserve = self._number(f"{where}.base_reserve", row.get("base_reserve"))
-            fee = int(row.get("fee_pips", 3_000))
+            fee = _whole(f"{where}.fee_pips", row.get("fee_pips", 3_000), _MOST_PIPS)
             stage.pool(row["base"], row["quote"], reserve, fee_pips=fee)
         for place, row in enumerate(document.get("lending", ())):
             self._lending(f"lending[{place}]", row)
@@ -233,7 +302,7 @@ class _Table:
         assets: dict[str, dict[str, Any]] = {}
         for symbol, given in row.get("asset", {}).items():
             at = f"{where}.asset.{symbol}"
-            _check_keys("asset", given, f"{at}.")
+            _check_keys("asset", given, at)
             if symbol not in stage.tokens:
                 raise ScenarioError(at, symbol, f"one of {', '.join(stage.tokens)}")
             terms: dict[str, Any] = {}
@@ -256,8 +325,10 @@ class _Table:
                 else:
                     terms[key] = int(self._number(f"{at}.{key}", value))
             assets[symbol] = terms
-        name = str(row.get("name", ""))
         rules = tuple(row.get("rules", (10_000, 0, 0, 0)))
+        if len(rules) != 4 or not all(type(rule) is int and rule >= 0 for rule in rules):
+            raise ScenarioError(f"{where}.rules", list(rules), "four whole numbers of 0 or more")
+        name = row["name"]
         self._markets[name] = stage.lending(name, assets, rules=cast(Any, rules))
 
     def _actor(self, where: str, row: Row) -> None:
@@ -273,16 +344,18 @@ class _Table:
         for amounts in supplied.values():
             for symbol, amount in amounts.items():
                 capital[symbol] = capital.get(symbol, 0.0) + amount
-        actor = stage.actor(str(row.get("name", "")), role, **capital)
+        actor = stage.actor(row["name"], role, **capital)
         spenders = [stage.router, *(market.market for market in self._markets.values())]
         stage.approve(actor, list(stage.tokens), *spenders)
         for key, moves in (("supplied", supplied), ("borrowed", row.get("borrowed", {}))):
             for market, amounts in moves.items():
-                lending = self._named(f"{where}.{key}", {key: market}, key, self._markets)
+                lending = self._named(where, {key: market}, key, self._markets)
                 checked = self._amounts(f"{where}.{key}.{market}", amounts)
                 stage.position(actor, lending, **{key: checked})
 
-    def _amounts(self, where: str, amounts: Row) -> dict[str, float]:
+    def _amounts(self, where: str, amounts: Any) -> dict[str, float]:
+        if not isinstance(amounts, dict):
+            raise ScenarioError(where, amounts, "a table of amounts by symbol")
         for symbol in amounts:
             if symbol not in self._stage.tokens:
                 raise ScenarioError(where, symbol, f"one of {', '.join(self._stage.tokens)}")
@@ -307,7 +380,7 @@ class _Table:
         return [self._call(f"{where}[{place}]", row, actor) for place, row in enumerate(rows)]
 
     def _call(self, where: str, row: Row, actor: Actor) -> calls.Call:
-        _check_keys("do", row, f"{where}.")
+        _check_keys("do", row, where)
         stage, kind = self._stage, row.get("call")
         token = self._named(where, row, "token", stage.tokens)
         amount: Any = row.get("amount")

@@ -113,6 +113,31 @@ def test_loans_swaps_liquidations_reports_and_waiting(document: dict[str, Any]) 
         (lambda d: d["step"][0]["do"][0].update(call="steal"), "step[0].do[0].call"),
         (lambda d: d["step"][0]["do"][0].update(market="shop"), "step[0].do[0].market"),
         (lambda d: d["step"][0]["do"][1].update(amount=-1), "step[0].do[1].amount"),
+        (lambda d: d.update(title=5), "title"),
+        (lambda d: d.update(goal=5), "goal"),
+        (lambda d: d["goal"].update(at_least="much"), "goal.at_least"),
+        (lambda d: d["goal"].update(of="nobody"), "profit of"),
+        (lambda d: d["parameters"].update({"a-b": 1}), "parameters"),
+        pytest.param(lambda d: d["parameters"].update(remedied=1), "parameters", id="reserved"),
+        (lambda d: d["remedied"].update(luna="many"), "remedied.luna"),
+        (lambda d: d["token"][0].pop("symbol"), "token[0].symbol"),
+        (lambda d: d["token"][1].update(symbol="LUNA"), "token[1].symbol"),
+        (lambda d: d["token"][0].update(decimals="six"), "token[0].decimals"),
+        pytest.param(
+            lambda d: d["token"][0].update(decimals=19), "token[0].decimals", id="too-fine"
+        ),
+        (lambda d: d["lending"][0].pop("name"), "lending[0].name"),
+        (lambda d: d["lending"][0].update(rules=[1, 2]), "lending[0].rules"),
+        pytest.param(
+            lambda d: d["lending"][0].update(rules=["a", 2, 3, 4]), "lending[0].rules", id="rule"
+        ),
+        (lambda d: d["lending"][0]["asset"].update(LUNA=5), "lending[0].asset.LUNA"),
+        (lambda d: d["actor"][1].update(name="supplier"), "actor[1].name"),
+        pytest.param(lambda d: d["actor"][1].update(capital=5), "actor[1].capital", id="no-table"),
+        (lambda d: d["actor"][0].update(supplied={"market": 5}), "actor[0].supplied.market"),
+        (lambda d: d["actor"][0].update(supplied={"shop": {}}), "actor[0].supplied"),
+        (lambda d: d["step"][0].update(push=5), "step[0].push"),
+        (lambda d: d["step"][0].update(do=[5]), "step[0].do[0]"),
     ],
 )
 def test_bad_input_names_the_field(document: dict[str, Any], change: Any, field: str) -> None:
