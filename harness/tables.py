@@ -319,6 +319,7 @@ def _liquidations(result: RunResult) -> pa.Table:
         "seized_usd",
         "health_factor",
         "proceeds",
+        "unsold",
         "taken_usd",
         "relieved_usd",
         "reward_usd",

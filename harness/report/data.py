@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness.errors import ScenarioError
 from harness.results import SCENARIO, SUMMARY
 from harness.scenario import (
     PRICE_UNIT,
@@ -69,8 +70,7 @@ class Carried(NamedTuple):
 
 
 class Liquidation(NamedTuple):
-    """A liquidation; ``profit`` is what its sale brought beyond the repayment, at the outside
-    price of its block, before fees; all in USD."""
+    """A liquidation; USD at the market's prices."""
 
     block: int
     venue: str
@@ -80,6 +80,21 @@ class Liquidation(NamedTuple):
     debt: str
     wave: int
     cause: str
+    repaid: float
+    seized: float
+
+
+class Taking(NamedTuple):
+    """What a liquidation, or a sale by a module, was to whoever did it: who bought at auction has
+    repaid and got the collateral, who began it has the market's reward.
+
+    began: how many liquidations it began, 0 or 1
+    profit: USD before fees: proceeds beyond the repayment at the outside price of the block,
+        rewards, and at the last one what is kept
+    """
+
+    who: str
+    began: int
     repaid: float
     seized: float
     profit: float
@@ -177,6 +192,7 @@ class Run:
     background_bid: list[float]
     liquidations: Sequence[Liquidation]
     twin_liquidations: Sequence[Liquidation]
+    takings: Sequence[Taking]
     sent: Sequence[Sent]
     positions: Sequence[Position]
     cascade: Sequence[Edge]
@@ -215,16 +231,24 @@ class Run:
 def load_run(path: Path) -> Run:
     """Reads a run directory.
 
-    Raises ScenarioError if it is not that of a complete, unchanged run.
+    Raises ScenarioError if it is not that of a complete, unchanged run of this version.
     """
     manifest = check_files(path)
+    try:
+        return _run(path, manifest)
+    except KeyError as error:
+        allowed = f"a run of this version: run it again (there is no {error.args[0]})"
+        raise ScenarioError("run directory", str(path), allowed) from error
+
+
+def _run(path: Path, manifest: Mapping[str, Any]) -> Run:
     scenario = load_scenario(path / SCENARIO)
     units = {asset.symbol: 10**asset.decimals for asset in scenario.assets}
     blocks = _columns(path, "blocks")
     setup = sum(index is None for index in blocks["index"])
     blocks = {name: values[setup:] for name, values in blocks.items()}
     prices = {symbol: _price(symbol, blocks) for symbol in _names(blocks, r"path\.(\w+)")}
-    liquidations = _liquidations(path, prices, units)
+    liquidations = _liquidations(path)
     return Run(
         manifest=manifest,
         summary=json.loads((path / SUMMARY).read_text("utf-8")),
@@ -255,6 +279,7 @@ def load_run(path: Path) -> Run:
         background_bid=[bid / _GWEI for bid in blocks["background_bid"]],
         liquidations=liquidations["run"],
         twin_liquidations=liquidations["twin"],
+        takings=_takings(path, prices, units, "sales.parquet" in manifest["files"]),
         sent=_sent(path, blocks["number"][0], units.get(scenario.block_space.fee_asset, WAD)),
         positions=_positions(path, prices, units),
         cascade=_cascade(path),
@@ -409,32 +434,56 @@ def _deficits(blocks: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(match[1], match[2]) for match in found if match]
 
 
-def _liquidations(
-    path: Path, prices: Mapping[str, Price], units: Mapping[str, int]
-) -> dict[str, list[Liquidation]]:
-    names = ["pass", "block", "venue", "account", "liquidator", "collateral", "debt", "wave"]
-    names += ["cause", "repaid_usd", "seized_usd", "trade", "repaid", "proceeds"]
+def _liquidations(path: Path) -> dict[str, list[Liquidation]]:
+    names = ["block", "venue", "account", "liquidator", "collateral", "debt", "wave", "cause"]
+    usd = ["repaid_usd", "seized_usd"]
     found: dict[str, list[Liquidation]] = {"run": [], "twin": []}
-    for row in _rows(path, "liquidations", names):
-        of, block, venue, account, liquidator, collateral, debt, wave, cause = row[:9]
-        repaid_usd, seized_usd, trade, repaid, proceeds = row[9:]
-        gain = int(proceeds - repaid) / units[debt] if trade or proceeds else 0.0
-        found[of].append(
-            Liquidation(
-                block=block,
-                venue=venue,
-                account=account,
-                liquidator=liquidator,
-                collateral=collateral,
-                debt=debt,
-                wave=wave,
-                cause=cause,
-                repaid=int(repaid_usd) / WAD,
-                seized=int(seized_usd) / WAD,
-                profit=gain * prices[debt].outside[block],
-            )
-        )
+    for of, *row, repaid, seized in _rows(path, "liquidations", ["pass", *names, *usd]):
+        found[of].append(Liquidation(*row, int(repaid) / WAD, int(seized) / WAD))
     return found
+
+
+def _takings(
+    path: Path, prices: Mapping[str, Price], units: Mapping[str, int], modules: bool
+) -> list[Taking]:
+    """What each liquidation of the run was to whom; ``modules``: whether some sell later."""
+    sales: dict[int, list[dict[str, Any]]] = {}
+    for sale in _of_run(path, "sales") if modules else ():
+        if not sale["by_depositor"]:
+            sales.setdefault(sale["liquidation"], []).append(sale)
+    found = []
+    for number, row in enumerate(_of_run(path, "liquidations"), 1):
+        repaid, seized, reward = (
+            int(row[name]) / WAD for name in ("repaid_usd", "seized_usd", "reward_usd")
+        )
+        outside, unit = prices[row["debt"]].outside, units[row["debt"]]
+        who, later = row["liquidator"], sales.get(number, [])
+        for sale in later:
+            sold = sale["trade"] or sale["proceeds"]
+            gain = int(sale["proceeds"] - sale["paid"]) / unit if sold else 0.0
+            paid, bought = int(sale["paid_usd"]) / WAD, int(sale["bought_usd"]) / WAD
+            found.append(Taking(sale["buyer"], 0, paid, bought, gain * outside[sale["block"]]))
+        if row["depositors_usd"] or row["borrowers_usd"]:  # depositors paid, and have the rest
+            found.append(Taking(f"deposits@{row['venue']}", 0, repaid, seized, 0.0))
+        if later or row["depositors_usd"] or row["borrowers_usd"]:
+            found.append(Taking(who, 1, 0.0, 0.0, reward))
+            continue
+        gain = 0.0
+        if row["trade"] or row["proceeds"] or row["unsold"]:
+            gain = int(row["proceeds"] - row["repaid"]) / unit * outside[row["block"]]
+        if row["unsold"]:
+            collateral = row["collateral"]
+            gain += int(row["unsold"]) / units[collateral] * prices[collateral].outside[-1]
+        found.append(Taking(who, 1, repaid, seized, gain + reward))
+    return found
+
+
+def _of_run(path: Path, table: str) -> list[dict[str, Any]]:
+    """Rows of the run, without those of its twin."""
+    import pyarrow.parquet as pq
+
+    rows: list[dict[str, Any]] = pq.read_table(path / f"{table}.parquet").to_pylist()
+    return [row for row in rows if row.pop("pass") == "run"]
 
 
 def _sent(path: Path, first: int, fee_unit: int) -> list[Sent]:

@@ -119,8 +119,9 @@ def liquidators(run: Run) -> Section:
                 "liquidations.liquidator_profit_usd",
                 money(run.summary["liquidations"]["liquidator_profit_usd"]),
             ),
-            f": what the sales of seized collateral brought beyond the repayments, less fees in "
-            f"{symbol} at its last outside price. Fees are paid for failed transactions too.",
+            ": what sales of seized collateral brought beyond the repayments, rewards, and what is "
+            f"kept, less fees in {symbol} at its last outside price. Fees are paid for failed "
+            "transactions too.",
         )
     ]
     if run.liquidations:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from harness.metrics.summary import LIQUIDATING
-from harness.report.data import Liquidation, Run, Sent
+from harness.report.data import Run, Sent, Taking
 from harness.scenario import InventoryLiquidator, Liquidator, PerpLiquidator
 
 
@@ -81,7 +81,8 @@ def reason_name(reason: str) -> str:
 
 
 class Takings(NamedTuple):
-    """What liquidators of a kind did: USD, fees in tokens of the fee asset."""
+    """What liquidators of a kind did: how many liquidations they began; USD, fees in tokens of the
+    fee asset."""
 
     liquidations: int
     repaid: float
@@ -99,16 +100,16 @@ def takings(run: Run) -> dict[str, Takings]:
         if isinstance(agent, Liquidator | InventoryLiquidator | PerpLiquidator)
     ]
     kinds += [run.group_of(sent.agent) for sent in run.sent if sent.action in LIQUIDATING]
-    groups: dict[str, list[Liquidation]] = {kind: [] for kind in kinds}
-    for row in run.liquidations:
-        groups.setdefault(run.group_of(row.liquidator), []).append(row)
+    groups: dict[str, list[Taking]] = {kind: [] for kind in kinds}
+    for row in run.takings:
+        groups.setdefault(run.group_of(row.who), []).append(row)
     fees: dict[str, float] = {}
     for sent in run.sent:
         group = run.group_of(sent.agent)
         fees[group] = fees.get(group, 0.0) + sent.fee
     found = {
         kind: Takings(
-            liquidations=len(rows),
+            liquidations=sum(row.began for row in rows),
             repaid=sum(row.repaid for row in rows),
             seized=sum(row.seized for row in rows),
             profit=sum(row.profit for row in rows),
