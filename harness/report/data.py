@@ -435,11 +435,12 @@ def _deficits(blocks: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _liquidations(path: Path) -> dict[str, list[Liquidation]]:
-    names = ["block", "venue", "account", "liquidator", "collateral", "debt", "wave", "cause"]
-    usd = ["repaid_usd", "seized_usd"]
+    names = ["pass", "block", "venue", "account", "liquidator", "collateral", "debt", "wave"]
+    names += ["cause", "repaid_usd", "seized_usd"]
     found: dict[str, list[Liquidation]] = {"run": [], "twin": []}
-    for of, *row, repaid, seized in _rows(path, "liquidations", ["pass", *names, *usd]):
-        found[of].append(Liquidation(*row, int(repaid) / WAD, int(seized) / WAD))
+    for row in _rows(path, "liquidations", names):
+        usd = (int(amount) / WAD for amount in row[9:])
+        found[row[0]].append(Liquidation._make((*row[1:9], *usd)))
     return found
 
 

@@ -44,7 +44,7 @@ def test_whoever_pays_is_whose_liquidation_it_was(remedy: str, tmp_path: Path) -
     scenario = tmp_path / "run.toml"
     made = remedied(load_scenario(DOMINOES, ["clock.blocks=120"]), remedy)
     scenario.write_text(dump_scenario(made), "utf-8")
-    run, found = takings_of(scenario, tmp_path / "out")
+    _, found = takings_of(scenario, tmp_path / "out")
     payers = {who for who, each in found.items() if each.repaid}
     starters = {who for who, each in found.items() if each.liquidations}
     assert payers
