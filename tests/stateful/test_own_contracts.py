@@ -171,7 +171,26 @@ def test_example_is_small() -> None:
     assert len((EXAMPLE / "PawnShop.sol").read_text("utf-8").splitlines()) < 180
 
 
-def test_example_is_compiled_from_its_source() -> None:
+def test_policy_of_the_example_keeps_what_every_policy_has_to() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=EXAMPLE.parent / "own_deleveraging_policy",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "15 passed, 1 skipped" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("folder", "names"),
+    [
+        ("own_lending_market", ("PawnShop", "PawnShopFixed")),
+        ("own_deleveraging_policy", ("LeverageFirst",)),
+    ],
+)
+def test_example_is_compiled_from_its_source(folder: str, names: tuple[str, ...]) -> None:
     spec = importlib.util.spec_from_file_location(
         "compile_contracts", ROOT / "scripts" / "compile_contracts.py"
     )
@@ -183,8 +202,10 @@ def test_example_is_compiled_from_its_source() -> None:
         compiler.find_solc(), compiler.find_node()
     except compiler.InputError as error:
         pytest.skip(str(error))
-    output = compiler.run_solc({"PawnShop.sol": (EXAMPLE / "PawnShop.sol").read_text("utf-8")})
-    for name in ("PawnShop", "PawnShopFixed"):
-        found, committed = output["contracts"]["PawnShop.sol"][name], PAWN_SHOP[name]
+    source = EXAMPLE.parent / folder / f"{names[0]}.sol"
+    output = compiler.run_solc({source.name: source.read_text("utf-8")})["contracts"]
+    kept = json.loads(source.with_suffix(".json").read_text("utf-8"))["contracts"]
+    for name in names:
+        found, committed = output[source.name][name], kept[source.name][name]
         assert found["abi"] == committed["abi"]
         assert found["evm"]["bytecode"]["object"] == committed["evm"]["bytecode"]["object"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from harness import cli
 from harness.contracts import Contract
 from harness.experiments.trial import make_trials
+from harness.metrics.waterfall import haircuts
 from harness.run import run
 from harness.scenario import ClearingHouse, Scenario, dump_scenario, load_scenario, parse_scenario
 from harness.setup import Setup
@@ -43,6 +45,18 @@ def test_the_run_is_that_of_the_same_contract_built_in() -> None:
     assert outside.summary["waterfall"] == built_in.summary["waterfall"]
     assert outside.summary["waterfall"]["alts"]["winners"]["paid"] > 0
     assert all(outside.summary["checks"]["invariants"].values())
+
+
+def test_the_example_asks_each_winner_for_half_of_its_profit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    examples = Path(__file__).parents[2] / "scripts" / "examples"
+    monkeypatch.syspath_prepend(str(examples / "own_deleveraging_policy"))
+    result = run(small("leverage_first:LeverageFirst"), SEED)
+    assert result.summary["waterfall"]["alts"]["winners"]["paid"] > 0
+    cut = haircuts(result.run, "alts")
+    assert max(Fraction(each.paid, each.wealth) for each in cut) <= Fraction(1, 2)
+    assert all(result.summary["checks"]["invariants"].values())
 
 
 def test_its_name_survives_the_file() -> None:
