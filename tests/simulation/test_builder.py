@@ -167,6 +167,16 @@ def test_the_adversary_arbitrages_first_and_lets_nobody_save_themselves_in_time(
     assert arranged == ["arb", "high", "low", "shares", "save", "sell"]
 
 
+def test_the_adversary_knows_every_kind_of_arbitrage_and_of_liquidation() -> None:
+    ranked = {
+        action: 0 if action.startswith("arbitrage") else 1
+        for action in DECLARED_GAS
+        if action.startswith(("arbitrage", "liquidate"))
+    }
+    assert len(ranked) >= 6
+    assert {**ranked, "seize": 1} == Adversarial.RANK
+
+
 # --- the mempool -------------------------------------------------------------------------------
 
 
