@@ -6,31 +6,9 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 
-from harness.agents import (
-    Agent,
-    ArbitrageurAgent,
-    BorrowerAgent,
-    Context,
-    GovernorAgent,
-    GuardianAgent,
-    InventoryLiquidatorAgent,
-    Keeper,
-    LiquidityProviderAgent,
-    Observer,
-    OutsideAgent,
-    Publisher,
-    StalePriceBorrowerAgent,
-    SupplierAgent,
-    TraderAgent,
-    liquidators,
-)
-from harness.agents.exchange import EXCHANGE_AGENTS
-from harness.agents.holder import HolderAgent
+from harness.agents import Agent, Context, Publisher
 from harness.agents.keeper import TopTransaction
-from harness.agents.lender import LenderAgent
-from harness.agents.participants import participant
-from harness.agents.shares import ShareArbitrageurAgent
-from harness.agents.vaults import CuratorAgent, VaultDepositorAgent
+from harness.agents.roster import build_agents, feed_keepers
 from harness.books import Books
 from harness.builder import (
     Adversarial,
@@ -52,26 +30,7 @@ from harness.people import BUILDER
 from harness.protocols.perp_exchange import PerpCensus
 from harness.protocols.pooled_lending import Census
 from harness.recorder import Recorder
-from harness.scenario import (
-    Arbitrageur,
-    Buyer,
-    Curator,
-    Depositor,
-    Governor,
-    Guardian,
-    InventoryLiquidator,
-    Lender,
-    Liquidator,
-    LiquidityProvider,
-    PoolTwapFeed,
-    PushFeed,
-    Scenario,
-    ShareArbitrageur,
-    StalePriceBorrower,
-    Supplier,
-    Trigger,
-    VaultDepositor,
-)
+from harness.scenario import Scenario
 from harness.scenario.names import BORROWERS, HOLDERS, TRADERS
 from harness.setup import require_success
 from harness.severing import Severing
@@ -162,75 +121,6 @@ def simulate(
     books.close(view)
     final = [engine.call(to, data) for to, data in world.final_reads()]
     return recorder.finish(waiting, digests.finish(final))
-
-
-def feed_keepers(context: Context) -> list[Keeper | Observer]:
-    """Those who report to push feeds and write down averages, in the order of deployment."""
-    keepers: list[Keeper | Observer] = []
-    for name, source in context.world.sources.items():
-        feed = context.world.feeds[name]
-        if isinstance(source.feed, PushFeed):
-            keepers.append(Keeper(context, name, feed, source.feed))
-        elif isinstance(source.feed, PoolTwapFeed):
-            keepers.append(Observer(context, name, feed, source.feed))
-    return keepers
-
-
-def build_agents(context: Context) -> list[Agent]:
-    """The scenario's agents in the file's order, then the borrowers of each lending venue and the
-    traders of each exchange."""
-    agents: list[Agent] = []
-    for spec in context.scenario.agents:
-        for index in range(spec.count):
-            if isinstance(spec, Liquidator):
-                agents += liquidators(spec, index, context)
-            elif isinstance(spec, InventoryLiquidator):
-                agents.append(InventoryLiquidatorAgent(spec, index, context))
-            elif isinstance(spec, Arbitrageur):
-                agents.append(ArbitrageurAgent(spec, index, context))
-            elif isinstance(spec, Lender):
-                agents += [LenderAgent(spec, venue, index, context) for venue in spec.venues]
-            elif isinstance(spec, Guardian):
-                agents.append(GuardianAgent(spec, context))
-            elif isinstance(spec, Governor):
-                agents.append(GovernorAgent(spec, context))
-            elif isinstance(spec, Supplier):
-                agents.append(SupplierAgent(spec, index, context))
-            elif isinstance(spec, LiquidityProvider):
-                agents.append(LiquidityProviderAgent(spec, index, context))
-            elif isinstance(spec, StalePriceBorrower):
-                agents.append(StalePriceBorrowerAgent(spec, index, context))
-            elif isinstance(spec, VaultDepositor):
-                agents.append(VaultDepositorAgent(spec, index, context))
-            elif isinstance(spec, ShareArbitrageur):
-                agents.append(ShareArbitrageurAgent(spec, index, context))
-            elif isinstance(spec, Curator):
-                agents.append(CuratorAgent(spec, context))
-            elif type(spec) in EXCHANGE_AGENTS:
-                agents.append(EXCHANGE_AGENTS[type(spec)](spec, index, context))
-            elif isinstance(spec, Trigger | Buyer | Depositor):
-                agents.append(participant(spec, index, context))
-            elif isinstance(spec, OutsideAgent):
-                agents.append(spec.build(index, context))
-            else:
-                allowed = "a built-in kind, or a class with build(index, context)"
-                raise ScenarioError("agent.kind", spec.tag_value(), allowed)
-    agents += [
-        BorrowerAgent(venue.name, context)
-        for venue in context.world.venues.values()
-        if any(position.action in ("top-up", "deleverage") for position in venue.positions)
-    ]
-    agents += [
-        HolderAgent(venue.name, context)
-        for venue in context.world.venues.values()
-        if any(position.action == "move" for position in venue.positions)
-    ]
-    agents += [
-        TraderAgent(venue.name, context)
-        for venue in context.world.exchanges.values()
-        if any(trader.answer != "nothing" for trader in venue.traders)
-    ]
-    return agents
 
 
 def _orders(agent: Agent, view: View) -> Sequence[Order]:

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isqrt
 
-from harness.accounts import account
-from harness.agents.base import Context, OrderMaker, OutageClock
+from harness.agents.base import Context
+from harness.agents.participant import Participant
 from harness.curves import PIPS, Hop
 from harness.orders import DECLARED_GAS, Order
 from harness.people import USD, USD_DECIMALS
@@ -37,17 +37,11 @@ def best_input(hops: Sequence[Hop]) -> int:
     return (isqrt(n * m) - m) // k if n > m else 0
 
 
-class ArbitrageurAgent:
+class ArbitrageurAgent(Participant[Arbitrageur]):
     """One arbitrageur, with USD cash as its inventory."""
 
     def __init__(self, spec: Arbitrageur, index: int, context: Context) -> None:
-        self.name = f"{spec.name}-{index}" if spec.count > 1 else spec.name
-        self._spec = spec
-        self._sender = account(spec.name, index).address
-        self._world = context.world
-        self._fee_asset = context.scenario.block_space.fee_asset
-        self._outages = OutageClock(spec.outages, context, self.name)
-        self._maker = OrderMaker(context, self.name, self._sender, spec.bid, spec.latency_blocks)
+        super().__init__(spec, index, context)
         pool = context.world.pools[spec.pool]
         self._routes = ((pool.base, pool.quote), (pool.quote, pool.base))
         self._floor = usd_wad(spec.min_profit_usd)

@@ -9,10 +9,11 @@ would still leave its margin; what it wins it settles and sells.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import TypeVar
 
-from harness.accounts import account
-from harness.agents.base import Context, OrderMaker, OutageClock
+from harness.agents.base import Context
 from harness.agents.liquidator import Curves, Purse
+from harness.agents.participant import VenueParticipant
 from harness.feeds import MAX_UINT
 from harness.modules.state import DutchSale, EnglishSale, ModuleState, Throttle
 from harness.orders import DECLARED_GAS, Order
@@ -35,19 +36,16 @@ WAD = 10**18
 ATTENTION = 4
 
 
-class Participant(ABC):
-    """What triggers and buyers share: a purse of fees, a latency, outages, orders in flight."""
+P = TypeVar("P", bound=Trigger | Buyer | Depositor)
 
-    def __init__(self, spec: Trigger | Buyer | Depositor, index: int, context: Context) -> None:
-        self.name = f"{spec.name}-{index}" if spec.count > 1 else spec.name
-        self.venue = spec.venue
-        self._sender = account(spec.name, index).address
-        self._world = context.world
+
+class ModuleParticipant(VenueParticipant[P], ABC):
+    """What triggers, buyers and depositors share: a floor under gains, orders in flight."""
+
+    def __init__(self, spec: P, index: int, context: Context) -> None:
+        super().__init__(spec, index, context)
         # a depositor's three steps follow each other
         self._most = 3 if isinstance(spec, Depositor) else spec.max_transactions
-        self._fee_asset = context.scenario.block_space.fee_asset
-        self._outages = OutageClock(spec.outages, context, self.name)
-        self._maker = OrderMaker(context, self.name, self._sender, spec.bid, spec.latency_blocks)
         self._floor = 0 if isinstance(spec, Depositor) else usd_wad(spec.min_profit_usd)
         self._in_flight: set[str] = set()
 
@@ -80,7 +78,7 @@ class Participant(ABC):
 # --- Dutch auctions
 
 
-class DutchTrigger(Participant):
+class DutchTrigger(ModuleParticipant[Trigger]):
     """Takes accounts to auction as far as the throttle leaves room, and resets auctions."""
 
     def _orders(self, view: View, venue: VenueState, module: ModuleState) -> list[Order]:
@@ -179,13 +177,12 @@ def purchase(sale: DutchSale, most: int) -> tuple[int, int]:
     return bought, paid
 
 
-class DutchBuyer(Participant):
+class DutchBuyer(ModuleParticipant[Buyer]):
     """Buys what sells on at a profit."""
 
     def __init__(self, spec: Buyer, index: int, context: Context) -> None:
         super().__init__(spec, index, context)
         self._purse = Purse(self._sender)
-        self._margin_bps = spec.margin_bps
 
     def _orders(self, view: View, venue: VenueState, module: ModuleState) -> list[Order]:
         if not module.dutch_sales:
@@ -222,7 +219,7 @@ class DutchBuyer(Participant):
         if bought == 0 or paid > capital:
             return None
         proceeds = curves.proceeds(sold, debt, bought)
-        needed = paid + proceeds * self._margin_bps // BPS
+        needed = paid + proceeds * self._spec.margin_bps // BPS
         gain = view.usd_wad(debt, max(0, proceeds - needed))
         if proceeds <= needed or gain < self._floor + self._fee_usd(view, "buy", key):
             return None
@@ -246,7 +243,7 @@ class DutchBuyer(Participant):
 # --- English auctions
 
 
-class EnglishTrigger(Participant):
+class EnglishTrigger(ModuleParticipant[Trigger]):
     """Puts up the lots of unhealthy accounts, and restarts auctions that got no bid."""
 
     def _orders(self, view: View, venue: VenueState, module: ModuleState) -> list[Order]:
@@ -280,13 +277,12 @@ class EnglishTrigger(Participant):
         return orders
 
 
-class EnglishBidder(Participant):
+class EnglishBidder(ModuleParticipant[Buyer]):
     """Bids, settles what it has won, and sells it."""
 
     def __init__(self, spec: Buyer, index: int, context: Context) -> None:
         super().__init__(spec, index, context)
         self._purse = Purse(self._sender)
-        self._spec = spec
         #: since when it has had each asset to sell, epoch seconds
         self._held_since: dict[str, int] = {}
 

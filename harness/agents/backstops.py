@@ -7,7 +7,7 @@ what they have gained once it is worth a transaction, and sell it.
 
 from __future__ import annotations
 
-from harness.agents.auctions import ATTENTION, Participant
+from harness.agents.auctions import ATTENTION, ModuleParticipant
 from harness.agents.base import Context
 from harness.agents.liquidator import Curves, Purse
 from harness.feeds import MAX_UINT
@@ -20,6 +20,7 @@ from harness.scenario import (
     Buyer,
     Depositor,
     StabilityDeposits,
+    Trigger,
     usd_wad,
 )
 from harness.view import VenueState, View
@@ -28,7 +29,7 @@ from harness.view import VenueState, View
 _SLIPPAGE_BPS = 50
 
 
-class Absorber(Participant):
+class Absorber(ModuleParticipant[Trigger]):
     """Has unhealthy accounts absorbed, and settles what is left when all is sold."""
 
     def _orders(self, view: View, venue: VenueState, module: ModuleState) -> list[Order]:
@@ -54,13 +55,12 @@ class Absorber(Participant):
         return orders
 
 
-class StoreBuyer(Participant):
+class StoreBuyer(ModuleParticipant[Buyer]):
     """Buys absorbed collateral and sells it on at a profit."""
 
     def __init__(self, spec: Buyer, index: int, context: Context) -> None:
         super().__init__(spec, index, context)
         self._purse = Purse(self._sender)
-        self._margin_bps = spec.margin_bps
 
     def _orders(self, view: View, venue: VenueState, module: ModuleState) -> list[Order]:
         design, executor = module.handle.design, module.handle.executor
@@ -108,7 +108,7 @@ class StoreBuyer(Participant):
         if paid <= 0 or bought <= 0:
             return None
         proceeds = curves.proceeds(sold, paid_in, bought)
-        needed = paid + proceeds * self._margin_bps // BPS
+        needed = paid + proceeds * self._spec.margin_bps // BPS
         gain = view.usd_wad(paid_in, max(0, proceeds - needed))
         if proceeds <= needed or gain < self._floor + self._fee_usd(view, "buy", key):
             return None
@@ -125,7 +125,7 @@ class StoreBuyer(Participant):
         return self._order(view, "buy", key, executor.address, data)
 
 
-class PoolTrigger(Participant):
+class PoolTrigger(ModuleParticipant[Trigger]):
     """Has the stability pool take unhealthy accounts over, for its share of their collateral."""
 
     def _orders(self, view: View, venue: VenueState, module: ModuleState) -> list[Order]:
@@ -149,7 +149,7 @@ class PoolTrigger(Participant):
         return orders
 
 
-class DepositorAgent(Participant):
+class DepositorAgent(ModuleParticipant[Depositor]):
     """Takes its gain out of the pool, then its claims out of the market, then sells."""
 
     def __init__(self, spec: Depositor, index: int, context: Context) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.agents.base import Context
-from harness.agents.participant import Participant
+from harness.agents.participant import VenueParticipant
 from harness.agents.spot import sale, worth_usd
 from harness.orders import Order
 from harness.scenario import BPS, WAD, BasisTrader, base_units
@@ -16,7 +16,7 @@ ANY_PRICE = (1 << 256) - 1
 _DUST_BPS = 10
 
 
-class BasisTraderAgent(Participant[BasisTrader]):
+class BasisTraderAgent(VenueParticipant[BasisTrader]):
     """One basis trader in one market."""
 
     def __init__(self, spec: BasisTrader, index: int, context: Context) -> None:

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
-from harness.agents.base import Agent, Context
-from harness.agents.basis import BasisTraderAgent
-from harness.agents.hedger import VaultHedgerAgent
-from harness.agents.participant import Participant
-from harness.agents.waterfall import WaterfallKeeperAgent
+from harness.agents.base import Context
+from harness.agents.participant import VenueParticipant
 from harness.exchange_view import ExchangeState
 from harness.orders import DECLARED_GAS, Order
 from harness.protocols.perp_exchange import PerpQuote
 from harness.scenario import (
     WAD,
-    BasisTrader,
     FundingKeeper,
     FundUnwinder,
     MarginCaller,
     PerpLiquidator,
-    VaultHedger,
-    WaterfallKeeper,
     usd_wad,
 )
 from harness.view import View
@@ -30,7 +21,7 @@ from harness.view import View
 _ATTENTION = 4
 
 
-class PerpLiquidatorAgent(Participant[PerpLiquidator]):
+class PerpLiquidatorAgent(VenueParticipant[PerpLiquidator]):
     """One liquidator of an exchange: whatever pays more than its fee, the best first."""
 
     def __init__(self, spec: PerpLiquidator, index: int, context: Context) -> None:
@@ -72,7 +63,7 @@ class PerpLiquidatorAgent(Participant[PerpLiquidator]):
         return self._maker.order(view, "liquidate_perp", key, exchange.address, data)
 
 
-class MarginCallerAgent(Participant[MarginCaller]):
+class MarginCallerAgent(VenueParticipant[MarginCaller]):
     """Records margin calls, and ends those that prices have brought back."""
 
     def act(self, view: View) -> list[Order]:
@@ -98,7 +89,7 @@ class MarginCallerAgent(Participant[MarginCaller]):
         return orders
 
 
-class FundingKeeperAgent(Participant[FundingKeeper]):
+class FundingKeeperAgent(VenueParticipant[FundingKeeper]):
     """Accrues every market of an exchange at intervals."""
 
     def __init__(self, spec: FundingKeeper, index: int, context: Context) -> None:
@@ -124,7 +115,7 @@ class FundingKeeperAgent(Participant[FundingKeeper]):
         ]
 
 
-class FundUnwinderAgent(Participant[FundUnwinder]):
+class FundUnwinderAgent(VenueParticipant[FundUnwinder]):
     """Closes the insurance fund's positions step by step."""
 
     def __init__(self, spec: FundUnwinder, index: int, context: Context) -> None:
@@ -150,15 +141,3 @@ class FundUnwinderAgent(Participant[FundUnwinder]):
                 to = venue.exchange.address
                 orders.append(self._maker.order(view, "unwind", symbol, to, data))
         return orders
-
-
-#: How each kind of agent of an exchange is made, by the class in the scenario.
-EXCHANGE_AGENTS: Mapping[type[Any], Callable[[Any, int, Context], Agent]] = {
-    PerpLiquidator: PerpLiquidatorAgent,
-    MarginCaller: MarginCallerAgent,
-    FundingKeeper: FundingKeeperAgent,
-    FundUnwinder: FundUnwinderAgent,
-    VaultHedger: VaultHedgerAgent,
-    BasisTrader: BasisTraderAgent,
-    WaterfallKeeper: WaterfallKeeperAgent,
-}

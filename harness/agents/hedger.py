@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from harness.agents.base import Context
-from harness.agents.participant import Participant
+from harness.agents.participant import VenueParticipant
 from harness.agents.spot import input_for, sale, worth_usd
 from harness.orders import Order
 from harness.scenario import BPS, WAD, VaultHedger, base_units, usd_wad
 from harness.view import View
 
 
-class VaultHedgerAgent(Participant[VaultHedger]):
+class VaultHedgerAgent(VenueParticipant[VaultHedger]):
     """Keeps spot against the net open interest of every market."""
 
     def __init__(self, spec: VaultHedger, index: int, context: Context) -> None:

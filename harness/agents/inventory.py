@@ -6,8 +6,8 @@ they hold as much as they may. A crowd of them dampens a fall while it has room,
 
 from __future__ import annotations
 
-from harness.accounts import account
-from harness.agents.base import Context, OrderMaker, OutageClock, WithdrawalClock
+from harness.agents.base import Context, WithdrawalClock
+from harness.agents.participant import VenueParticipant
 from harness.orders import DECLARED_GAS, Order
 from harness.protocols.pooled_lending import Quote
 from harness.scenario import BPS, InventoryLiquidator, usd_wad
@@ -19,19 +19,12 @@ _ATTENTION = 4
 SEIZE, SELL = "seize", "sell_inventory"
 
 
-class InventoryLiquidatorAgent:
+class InventoryLiquidatorAgent(VenueParticipant[InventoryLiquidator]):
     """One such liquidator of one venue."""
 
     def __init__(self, spec: InventoryLiquidator, index: int, context: Context) -> None:
-        self.name = f"{spec.name}-{index}" if spec.count > 1 else spec.name
-        self.venue = spec.venue
-        self._spec = spec
-        self._sender = account(spec.name, index).address
-        self._world = context.world
-        self._fee_asset = context.scenario.block_space.fee_asset
-        self._outages = OutageClock(spec.outages, context, self.name)
+        super().__init__(spec, index, context)
         self._withdrawal = WithdrawalClock(spec.withdrawal, context, spec.name, self.name)
-        self._maker = OrderMaker(context, self.name, self._sender, spec.bid, spec.latency_blocks)
         self._limit = usd_wad(spec.limit_usd)
         #: of each asset seized: what it is sold for, and the block after which it was first bought
         self._bought: dict[str, tuple[str, int]] = {}

@@ -1,4 +1,4 @@
-"""What agents of one venue have in common: a name, an account, outages, and orders."""
+"""What agents with an account of their own have in common: a name, outages, orders."""
 
 from __future__ import annotations
 
@@ -16,9 +16,6 @@ class ParticipantSpec(Protocol):
     def name(self) -> str: ...
 
     @property
-    def venue(self) -> str: ...
-
-    @property
     def count(self) -> int: ...
 
     @property
@@ -31,17 +28,43 @@ class ParticipantSpec(Protocol):
     def outages(self) -> Outages: ...
 
 
+class VenueSpec(ParticipantSpec, Protocol):
+    """The same of one who serves a venue."""
+
+    @property
+    def venue(self) -> str: ...
+
+
 S = TypeVar("S", bound=ParticipantSpec)
+V = TypeVar("V", bound=VenueSpec)
 
 
 class Participant(Generic[S]):
-    """Base of agents that act on one venue, from an account of their own."""
+    """Base of agents that act from one account.
 
-    def __init__(self, spec: S, index: int, context: Context) -> None:
+    sender: the account, by default that of the name and the index
+    """
+
+    def __init__(
+        self, spec: S, index: int, context: Context, *, sender: bytes | None = None
+    ) -> None:
         self.name = f"{spec.name}-{index}" if spec.count > 1 else spec.name
-        self.venue = spec.venue
         self._spec = spec
         self._world = context.world
-        self._sender = account(spec.name, index).address
+        self._fee_asset = context.scenario.block_space.fee_asset
+        self._sender = account(spec.name, index).address if sender is None else sender
         self._outages = OutageClock(spec.outages, context, self.name)
         self._maker = OrderMaker(context, self.name, self._sender, spec.bid, spec.latency_blocks)
+
+
+class VenueParticipant(Participant[V]):
+    """Base of those that act on one venue."""
+
+    def __init__(
+        self, spec: V, index: int, context: Context, *, sender: bytes | None = None
+    ) -> None:
+        super().__init__(spec, index, context, sender=sender)
+        self.venue = spec.venue
+
+
+__all__ = ["Participant", "ParticipantSpec", "VenueParticipant", "VenueSpec"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.accounts import account
-from harness.agents.base import Context, OrderMaker, OutageClock, WithdrawalClock
+from harness.agents.base import Context, WithdrawalClock
+from harness.agents.participant import Participant, VenueParticipant
 from harness.feeds import MAX_UINT
 from harness.orders import Order
 from harness.protocols.pooled_lending import AssetState
@@ -11,21 +11,16 @@ from harness.scenario import BPS, LiquidityProvider, Supplier, base_units
 from harness.view import VenueState, View
 
 
-class SupplierAgent:
+class SupplierAgent(VenueParticipant[Supplier]):
     """One supplier of one market. It asks for all its claims, or what cash it saw."""
 
     def __init__(self, spec: Supplier, index: int, context: Context) -> None:
-        self.name = f"{spec.name}-{index}" if spec.count > 1 else spec.name
-        self.venue = spec.venue
-        self._spec = spec
-        self._owner = account(spec.name, index).address
+        super().__init__(spec, index, context)
         venue = context.world.venues[spec.venue]
         self._market = venue.market
         self._token = context.world.tokens[spec.asset].address
         self._place = venue.assets.index(spec.asset)
-        self._outages = OutageClock(spec.outages, context, self.name)
         self._withdrawal = WithdrawalClock(spec.withdrawal, context, spec.name, self.name)
-        self._maker = OrderMaker(context, self.name, self._owner, spec.bid, spec.latency_blocks)
         self._least = base_units(spec.min_withdrawal, context.world.decimals[spec.asset])
         self._runs = False
 
@@ -39,12 +34,12 @@ class SupplierAgent:
             return []
         if view.waiting(self.name):
             return self._maker.raised(view, "")
-        claims = venue.supplied(self._owner)[self._place]
+        claims = venue.supplied(self._sender)[self._place]
         if claims == 0 or state.cash == 0 or (self._least > state.cash < claims):
             return []
         # claims grow until the transaction runs: only "all of it" leaves nothing over
         amount = MAX_UINT if claims <= state.cash else state.cash
-        owner = self._owner
+        owner = self._sender
         data = self._market.encode("withdraw", self._token, amount, owner, owner)
         return [self._maker.order(view, "withdraw", "", self._market.address, data)]
 
@@ -56,18 +51,14 @@ class SupplierAgent:
         return bool(spec.utilisation_bps and lent >= spec.utilisation_bps * lendable > 0)
 
 
-class LiquidityProviderAgent:
+class LiquidityProviderAgent(Participant[LiquidityProvider]):
     """One provider of a pool's liquidity."""
 
     def __init__(self, spec: LiquidityProvider, index: int, context: Context) -> None:
-        self.name = f"{spec.name}-{index}" if spec.count > 1 else spec.name
-        self._spec = spec
-        self._owner = account(spec.name, index).address
+        super().__init__(spec, index, context)
         self._pool = context.world.pools[spec.pool].contract
         self._executor = context.world.liquidity_executor
-        self._outages = OutageClock(spec.outages, context, self.name)
         self._withdrawal = WithdrawalClock(spec.withdrawal, context, spec.name, self.name)
-        self._maker = OrderMaker(context, self.name, self._owner, spec.bid, spec.latency_blocks)
         #: what it had at the start, once it has been read, LP wei
         self._held: int | None = None
 
@@ -78,7 +69,7 @@ class LiquidityProviderAgent:
             return []
         if view.waiting(self.name):
             return self._maker.raised(view, "")
-        held = view.ask(self._pool, "balanceOf", self._owner)
+        held = view.ask(self._pool, "balanceOf", self._sender)
         if self._held is None:
             self._held = held
         removed = self._held * self._spec.removed_bps // BPS

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from harness.accounts import account
 from harness.agents.arbitrageur import POOL, best_input
-from harness.agents.base import Context, OrderMaker, OutageClock
+from harness.agents.base import Context
+from harness.agents.participant import Participant
 from harness.curves import Hop
 from harness.orders import DECLARED_GAS, Order
 from harness.protocols.curated_vault import VaultState
@@ -57,19 +57,13 @@ def to_hold(state: VaultState, pool: Hop, cash: int, discount_bps: int) -> tuple
     return amount, amount * dear // cheap if cheap else 0
 
 
-class ShareArbitrageurAgent:
+class ShareArbitrageurAgent(Participant[ShareArbitrageur]):
     """One arbitrageur, with the vault's asset as its inventory, and shares if it may hold them."""
 
     def __init__(self, spec: ShareArbitrageur, index: int, context: Context) -> None:
-        self.name = f"{spec.name}-{index}" if spec.count > 1 else spec.name
-        self._spec = spec
-        self._sender = account(spec.name, index).address
-        self._world = context.world
+        super().__init__(spec, index, context)
         self._pool = context.world.pools[spec.pool]
         self._vault = context.world.vault_of[self._pool.base]
-        self._fee_asset = context.scenario.block_space.fee_asset
-        self._outages = OutageClock(spec.outages, context, self.name)
-        self._maker = OrderMaker(context, self.name, self._sender, spec.bid, spec.latency_blocks)
         self._floor = usd_wad(spec.min_profit_usd)
 
     def act(self, view: View) -> list[Order]:

@@ -8,8 +8,8 @@ proceeds over X are n / (m + k X): they fall as X grows, and the stated gain bou
 
 from __future__ import annotations
 
-from harness.accounts import account
-from harness.agents.base import Context, OrderMaker, OutageClock
+from harness.agents.base import Context
+from harness.agents.participant import VenueParticipant
 from harness.curves import PIPS
 from harness.orders import Order
 from harness.people import USD
@@ -17,21 +17,15 @@ from harness.scenario import BPS, StalePriceBorrower
 from harness.view import View
 
 
-class StalePriceBorrowerAgent:
+class StalePriceBorrowerAgent(VenueParticipant[StalePriceBorrower]):
     """One borrower with usd cash."""
 
     def __init__(self, spec: StalePriceBorrower, index: int, context: Context) -> None:
-        self.name = f"{spec.name}-{index}" if spec.count > 1 else spec.name
-        self.venue = spec.venue
-        self._spec = spec
-        self._owner = account(spec.name, index).address
-        self._world = context.world
+        super().__init__(spec, index, context)
         venue = context.world.venues[spec.venue]
         self._market = venue.market
         self._places = venue.assets.index(spec.collateral), venue.assets.index(spec.debt)
         self._ltv_bps = venue.spec.assets[self._places[0]].ltv_bps
-        self._outages = OutageClock(spec.outages, context, self.name)
-        self._maker = OrderMaker(context, self.name, self._owner, spec.bid, spec.latency_blocks)
         #: the usd it had at the start, once read
         self._capital: int | None = None
 
@@ -40,7 +34,7 @@ class StalePriceBorrowerAgent:
         executor = self._world.leverage_executor
         if executor is None or self._outages.out(view) or view.waiting(self.name):
             return []
-        held = view.balances(USD, [self._owner])[0]
+        held = view.balances(USD, [self._sender])[0]
         if self._capital is None:
             self._capital = held
         if held == 0 or (held != self._capital and not self._spec.reinvests):

@@ -6,26 +6,23 @@ from __future__ import annotations
 
 from collections import deque
 
-from harness.agents.base import Context, FallWindow, OrderMaker, OutageClock
+from harness.agents.base import Context, FallWindow
+from harness.agents.participant import VenueParticipant
 from harness.orders import Order
 from harness.people import ADMIN
 from harness.scenario import Governor, Guardian, usd_wad
 from harness.view import View
 
 
-class GuardianAgent:
+class GuardianAgent(VenueParticipant[Guardian]):
     """Pauses a market in a fall or a run of liquidations, and opens it again later.
 
     An order that expires did nothing: it asks again to open, and to pause if there is still reason.
     """
 
-    def __init__(self, spec: Guardian, context: Context) -> None:
-        self.name = spec.name
-        self.venue = spec.venue
-        self._spec = spec
+    def __init__(self, spec: Guardian, index: int, context: Context) -> None:
+        super().__init__(spec, index, context, sender=ADMIN)
         self._market = context.world.venues[spec.venue].market
-        self._outages = OutageClock(spec.outages, context, self.name)
-        self._maker = OrderMaker(context, self.name, ADMIN, spec.bid, spec.latency_blocks)
         self._window = FallWindow(spec.window_s)
         self._repaid: deque[tuple[int, int]] = deque()
         self._paused_at: int | None = None
@@ -82,16 +79,12 @@ class GuardianAgent:
         return self._sent
 
 
-class GovernorAgent:
+class GovernorAgent(VenueParticipant[Governor]):
     """Keeps the threshold at the step that the fall of the price asks for."""
 
-    def __init__(self, spec: Governor, context: Context) -> None:
-        self.name = spec.name
-        self.venue = spec.venue
-        self._spec = spec
+    def __init__(self, spec: Governor, index: int, context: Context) -> None:
+        super().__init__(spec, index, context, sender=ADMIN)
         self._venue = context.world.venues[spec.venue]
-        self._outages = OutageClock(spec.outages, context, self.name)
-        self._maker = OrderMaker(context, self.name, ADMIN, spec.bid, spec.latency_blocks)
         self._window = FallWindow(spec.window_s)
         self._place = self._venue.assets.index(spec.asset)
         self._listed = self._venue.spec.assets[self._place].liquidation_threshold_bps

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from harness.accounts import account
-from harness.agents.base import Context, OrderMaker, OutageClock
+from harness.agents.base import Context
+from harness.agents.participant import Participant
 from harness.orders import Order
 from harness.protocols.curated_vault import VaultState
 from harness.scenario import BPS, Curator, VaultDepositor, base_units
 from harness.view import View
 
 
-class VaultDepositorAgent:
+class VaultDepositorAgent(Participant[VaultDepositor]):
     """One depositor of a vault. It redeems all it has, or takes what it saw the vault could pay;
     where that is nothing, it may sell."""
 
     def __init__(self, spec: VaultDepositor, index: int, context: Context) -> None:
-        self.name = f"{spec.name}-{index}" if spec.count > 1 else spec.name
-        self._spec = spec
-        self._owner = account(spec.name, index).address
-        self._world = context.world
+        super().__init__(spec, index, context)
         self._asset = context.world.vaults[spec.vault].spec.asset
         self._vault = context.world.vaults[spec.vault].vault
         self._share = context.world.vaults[spec.vault].spec.share
-        self._outages = OutageClock(spec.outages, context, self.name)
-        self._maker = OrderMaker(context, self.name, self._owner, spec.bid, spec.latency_blocks)
         #: assets and shares of the vault when a share was worth most
         self._best = (0, 1)
         vault = context.world.vaults[spec.vault].spec
@@ -38,7 +33,7 @@ class VaultDepositorAgent:
         if view.waiting(self.name):
             return self._maker.raised(view, "")
         state = view.vaults[self._spec.vault]
-        shares, owner = view.balances(self._share, [self._owner])[0], self._owner
+        shares, owner = view.balances(self._share, [self._sender])[0], self._sender
         cash, worth = state.liquidity, state.assets_down(shares)
         if not shares or not cash or (cash < worth and cash < self._least):
             return self._sale(view, state, shares)
@@ -67,7 +62,7 @@ class VaultDepositorAgent:
             return []
         pool = self._world.pools[name].contract.address
         least = amount * wanted // supply
-        data = swap.encode("swapExactIn", pool, self._vault.address, amount, least, self._owner)
+        data = swap.encode("swapExactIn", pool, self._vault.address, amount, least, self._sender)
         return [self._maker.order(view, "trade_shares", "", swap.address, data)]
 
     def _alarmed(self, view: View) -> bool:
@@ -81,16 +76,12 @@ class VaultDepositorAgent:
         return state.liquidity * BPS < spec.liquidity_bps * state.assets
 
 
-class CuratorAgent:
+class CuratorAgent(Participant[Curator]):
     """The curator of one vault."""
 
-    def __init__(self, spec: Curator, context: Context) -> None:
-        self.name = spec.name
-        self._spec = spec
+    def __init__(self, spec: Curator, index: int, context: Context) -> None:
         self._handle = context.world.vaults[spec.vault]
-        sender = self._handle.curator
-        self._outages = OutageClock(spec.outages, context, self.name)
-        self._maker = OrderMaker(context, self.name, sender, spec.bid, spec.latency_blocks)
+        super().__init__(spec, index, context, sender=self._handle.curator)
         #: markets that are in trouble, for good
         self._left: set[str] = set()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.accounts import account
-from harness.agents.base import Context, OrderMaker, OutageClock
+from harness.agents.base import Context
+from harness.agents.participant import VenueParticipant
 from harness.orders import Order
 from harness.protocols.clearing import DELEVERAGING, IDLE, LISTING, ClearingVenue, RoundState
 from harness.scenario.clearing import WaterfallKeeper
@@ -37,16 +37,11 @@ ALLOCATE_GAS = 500_000
 ROUND = "round"
 
 
-class WaterfallKeeperAgent:
+class WaterfallKeeperAgent(VenueParticipant[WaterfallKeeper]):
     """Opens rounds, lists, deleverages and finishes, on the state after the last block."""
 
     def __init__(self, spec: WaterfallKeeper, index: int, context: Context) -> None:
-        self.name = spec.name
-        self.venue = spec.venue
-        self._spec = spec
-        self._outages = OutageClock(spec.outages, context, self.name)
-        sender = account(spec.name, index).address
-        self._maker = OrderMaker(context, self.name, sender, spec.bid, spec.latency_blocks)
+        super().__init__(spec, index, context)
         self._house = next(
             house for house in context.world.clearing.values() if spec.venue in house.exchanges
         )

@@ -29,6 +29,7 @@ import pytest
 
 from harness import simulation
 from harness.agents import Agent, Context
+from harness.agents.roster import build_agents
 from harness.engine import default_engine
 from harness.engine.base import Block, Engine, Receipt
 from harness.orders import Order
@@ -155,7 +156,6 @@ class AgentConformance:
         self, scenario: Scenario, make_agent: MakeAgent, monkeypatch: pytest.MonkeyPatch
     ) -> Callable[[int], list[Watched]]:
         """Runs the scenario at a seed; gives the agent of the twin and that of the run."""
-        build = simulation.build_agents
 
         def once(seed: int) -> list[Watched]:
             engine = default_engine()
@@ -165,14 +165,14 @@ class AgentConformance:
             def with_mine(context: Context) -> list[Agent]:
                 mine = Watched(make_agent(context), guard)
                 watched.append(mine)
-                others = [agent for agent in build(context) if agent.name != mine.name]
+                others = [agent for agent in build_agents(context) if agent.name != mine.name]
                 return [mine, *others]
 
             monkeypatch.setattr(simulation, "build_agents", with_mine)
             try:
                 run(scenario, seed, guard)
             finally:
-                monkeypatch.setattr(simulation, "build_agents", build)
+                monkeypatch.setattr(simulation, "build_agents", build_agents)
                 engine.close()
             for each in watched:
                 each.wrong += [f"it called the engine's {name}" for name in guard.attempts]

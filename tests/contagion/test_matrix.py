@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from harness.agents import ArbitrageurAgent, Context
+from harness.agents.roster import build_agents
 from harness.agents.runners import LiquidityProviderAgent
 from harness.cuts import CHANNELS, TWIN, UNCUT, Cuts, Link
 from harness.engine import default_engine
@@ -25,7 +26,6 @@ from harness.scenario import (
     StuckFeed,
     load_scenario,
 )
-from harness.simulation import build_agents
 
 SEED = 11
 FALL = (0.97, 0.94, 0.91, 0.88, 0.85, 0.8, 0.75, 0.7, 0.65)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from harness.agents import Agent, Context
+from harness.agents.roster import build_agents
 from harness.cuts import UNCUT, Cuts
 from harness.engine import Block, Engine, Receipt, Transaction, default_engine
 from harness.engine.digest import DigestChain
@@ -44,7 +45,7 @@ from harness.scenario import (
     checked,
 )
 from harness.setup import require_success
-from harness.simulation import build_agents, simulate
+from harness.simulation import simulate
 from harness.trace import Trace
 from harness.view import View
 

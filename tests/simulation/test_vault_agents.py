@@ -114,4 +114,4 @@ class TestCurator(AgentConformance):
     @pytest.fixture
     def make_agent(self, scenario):
         (spec,) = scenario.agents_of(Curator)
-        return lambda context: CuratorAgent(spec, context)
+        return lambda context: CuratorAgent(spec, 0, context)
