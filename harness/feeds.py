@@ -163,9 +163,11 @@ def _readers(scenario: Scenario) -> dict[str, tuple[str, ...]]:
 
 
 def _fill_averages(setup: Setup, averages: Sequence[tuple[PoolTwapFeed, Contract]]) -> None:
-    """Lets a window pass with an observation at each of its spacings."""
+    """Lets the longest window pass, with an observation at each spacing of all, which end together:
+    what is over two windows old is refused."""
+    longest = max(spec.granularity * spec.spacing_s for spec, _ in averages)
     due = sorted(
-        (number * spec.spacing_s, place)
+        (longest - number * spec.spacing_s, place)
         for place, (spec, _) in enumerate(averages)
         for number in range(spec.granularity + 1)
     )

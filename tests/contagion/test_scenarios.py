@@ -92,3 +92,24 @@ def test_in_a_long_decline_the_interest_of_waiting_accounts_is_not_what_brought_
     waited = [row for row in rows if row.block - row.unhealthy_since >= 40]
     assert waited
     assert {row.cause for row in waited} == {"exogenous"}
+
+
+@pytest.mark.slow
+def test_a_market_on_the_shares_price_spirals_into_their_pool_and_one_on_their_worth_is_blind():
+    """Both lend at the same terms against the same shares. If both read their worth, the pool is
+    where depositors have sold it to, and no market of shares is short at what they are worth."""
+    both = ('venue.reads-price.asset.vUSDC.source=""',)
+    mixed, blind = (run(load_scenario("shares-below-worth", sets), 0) for sets in ((), both))
+    insolvency = mixed.summary["solvency"]["by_venue"]
+    assert insolvency["reads-price"]["insolvency_usd"] > 1e6
+    assert insolvency["reads-worth"]["insolvency_usd"] < 1e3
+    pools = [found.summary["vaults"]["prime"]["pool"] for found in (mixed, blind)]
+    assert pools[0]["price_usd"]["end"] < 0.6 < 0.75 < pools[1]["price_usd"]["end"] < 0.85
+    assert pools[0]["forced_sales"]["count"] > 10 * pools[1]["forced_sales"]["count"]
+    by_venue = blind.summary["solvency"]["by_venue"]
+    for market in ("reads-worth", "reads-price"):
+        assert by_venue[market]["insolvency_usd"] < 1e3
+        # what neither of them sees: debts beyond collateral at what shares trade for
+        assert pools[1]["shortfall_usd"][market] > 1e5
+    for found in (mixed, blind):
+        assert all(found.summary["checks"]["invariants"].values())

@@ -148,6 +148,40 @@ def test_a_feed_on_the_market_hears_of_the_loss_with_the_pool_and_one_on_the_wor
     assert market_fed.block == bad_debt.block + 2
 
 
+def test_an_average_of_the_shares_price_leaves_other_feeds_young(tmp_path):
+    """Set-up lets its window pass once the vault is there: ten of the other average's, and more
+    than the reports may be old."""
+    scenario = traded(
+        tmp_path,
+        "asset.vUSDX.feed={kind='pool-twap', pool='shares', window_s=1_200, granularity=4}",
+        "asset.ALT.feed={kind='pool-twap', pool='alt-usdx', window_s=120, granularity=2}",
+        "asset.ETH.feed={kind='push', heartbeat_s=300, max_age_s=600}",
+        "expect=quiet",
+        more=ARBITRAGEUR,
+    )
+    found = run(scenario, SEED)
+    balances(found)
+    assert "ORA-1" in found.summary["checks"]["invariants"]
+    first = found.run.blocks[0]
+    assert {first.feeds[name].price for name in ("vUSDX", "USDX")} == {10**18}
+    # an answer of 8 decimals, rounded down
+    assert 0 <= 10 * 10**18 - first.feeds["ALT"].price <= 10**10
+    assert all(row.price_wad for row in first.venues["eth"].states)
+
+
+def test_an_average_of_the_shares_price_lags_behind_the_pool_by_its_window(tmp_path):
+    average = "asset.vUSDX.feed={kind='pool-twap', pool='shares', window_s=60, granularity=5}"
+    found = run(traded(tmp_path, average, "clock.blocks=20", more=ARBITRAGEUR), SEED)
+    balances(found)
+    (row,) = [row for row in found.run.bad_debts if row.venue == "alt"]
+    moved = row.block + 1  # by arbitrage; blocks are 12 s apart
+    before, after = (float(quoted(found.run.blocks[at])) for at in (row.block, moved))
+    for passed in range(1, 6):
+        price = found.run.blocks[moved + passed].feeds["vUSDX"].price / 1e18
+        # nobody trades while it is on its way: a part of the window for each block
+        assert price == pytest.approx(before + (after - before) * passed / 5, abs=2e-8)
+
+
 def test_every_link_that_is_not_there_is_cut_without_a_trace(fallen):
     linked, engine = set(links_of(fallen.scenario, fallen.world)), default_engine()
     try:
