@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from harness.exchange_view import settlement_prices
 from harness.metrics.losses import loss_by_role, losses
+from harness.metrics.waterfall import loss_by_step
 from harness.protocols.perp_exchange import NO_EQUITY, PerpVenue
 from harness.scenario import BPS, PRICE_UNIT, WAD, Scenario
 from harness.testing.perp_invariants import perp_worth
@@ -239,8 +240,9 @@ def _known(state: ExchangeBlock) -> int:
 def exchange_solvency(
     run: Trace, venue: PerpVenue, state: ExchangeBlock, external: Mapping[str, int]
 ) -> dict[str, int]:
-    """An exchange's part of the summary's solvency, USD WAD. What the vault's holders paid, and
-    the deficit that nobody has covered, is socialised; the insurance fund carries the rest."""
+    """An exchange's part of the summary's solvency, USD WAD. What the vault's holders and winners
+    paid, and the deficit that nobody has covered, is socialised; insurance fund and the other steps
+    of a waterfall carry the rest."""
     price = external[venue.settlement] * (WAD // PRICE_UNIT)
 
     def usd(units: int) -> int:
@@ -248,6 +250,8 @@ def exchange_solvency(
 
     by_vault = sum(r.amount for r in run.losses if r.venue == venue.name and r.by == "vault")
     by_fund = sum(r.amount for r in run.losses if r.venue == venue.name and r.by == "insurance")
+    steps = loss_by_step(run, venue.name)
+    shared = sum(steps[step] for step in ("deleveraging", "winners", "vault"))
     adl = sum(
         abs(row.size) * row.price_wad // venue.value_scale
         for row in run.fills
@@ -260,7 +264,7 @@ def exchange_solvency(
         "shortfall_liquidation": state.shortfall_liquidation,
         "shortfall_oracle": state.shortfall_oracle,
         "deficit": usd(state.books.deficit),
-        "socialized_loss": usd(by_vault + state.books.deficit),
+        "socialized_loss": usd(by_vault + shared + state.books.deficit),
         "carried_by_insurance": usd(by_fund),
         "carried_by_vault": usd(by_vault),
         "insurance_fund": usd(state.insurance_equity),

@@ -29,7 +29,8 @@ class Outcome:
     borrower_loss_usd: what liquidated borrowers lost beyond the debt that was repaid for them:
         collateral seized and the protocol's fee, less the repayment, at the market's prices; and
         the liquidation fees that traders paid
-    supplier_loss_usd: the deficit that no reserves cover, at the last outside prices
+    supplier_loss_usd: the deficit that no reserves cover, at the last outside prices, and what the
+        holders of exchanges' vaults paid
     borrowed_usd: debts at the start, at the market's prices: what a cap costs
     capital_efficiency: debts / (collateral x LTV) at the start
     time_to_recover: blocks from the first one in which insolvency is above 1% of what is supplied,
@@ -70,20 +71,21 @@ def outcome(result: RunResult) -> Outcome:
     summary = result.summary
     owed, allowed = _borrowing(result)
     solvency, liquidations = summary["solvency"], summary["liquidations"]
+    winners = _winners(summary["waterfall"])
     return Outcome(
         insolvency_usd=solvency["insolvency_usd"],
         bad_debt_usd=solvency["bad_debt_usd"],
         liquidated_usd=liquidations["repaid_usd"],
         borrower_loss_usd=_borrower_loss(result),
         liquidator_profit_usd=liquidations["liquidator_profit_usd"],
-        supplier_loss_usd=solvency["socialized_loss_usd"],
+        supplier_loss_usd=max(0.0, solvency["socialized_loss_usd"] - winners["winners_loss_usd"]),
         amplification=summary["cascade"]["amplification"],
         borrowed_usd=usd(owed),
         capital_efficiency=owed / allowed if allowed else None,
         time_to_recover=time_to_recover(result),
         contagion_usd=None if result.contagion is None else usd(result.contagion.spread()),
         vault_loss_usd=_vault_loss(summary["vaults"]),
-        **_winners(summary["waterfall"]),
+        **winners,
     )
 
 

@@ -17,6 +17,7 @@ from harness.cuts import UNCUT
 from harness.engine import open_engine
 from harness.errors import ScenarioError
 from harness.metrics.losses import losses
+from harness.metrics.outcome import outcome
 from harness.metrics.waterfall import by_rank, haircuts, loss_by_step, losses_taken
 from harness.mitigations import remedied
 from harness.run import RunResult, Stage, run
@@ -94,7 +95,16 @@ def test_the_summary_says_how_long_it_took_and_what_insurance_was_needed(
     fallen: RunResult,
 ) -> None:
     figures = fallen.summary["waterfall"]["alts"]
-    assert fallen.summary["solvency"]["adl_usd"] > 0
+    solvency = fallen.summary["solvency"]
+    assert solvency["adl_usd"] > 0
+    steps = figures["loss_by_step_usd"]
+    winners = steps["deleveraging"] + steps["winners"]
+    shared = winners + steps["vault"] + solvency["deficit_usd"]
+    shared += sum(venue["carried_by_vault_usd"] for venue in solvency["by_venue"].values())
+    assert solvency["socialized_loss_usd"] == pytest.approx(shared, abs=1e-4)
+    told = outcome(fallen)
+    assert told.winners_loss_usd == winners > 0
+    assert told.supplier_loss_usd == pytest.approx(shared - winners, abs=1e-4)
     times = figures["time_to_close"]
     assert times["closed"] + times["open"] <= figures["reported"]
     assert 0 < times["median_blocks"] <= times["longest_blocks"]
