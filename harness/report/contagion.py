@@ -215,14 +215,29 @@ def cascade_tree(run: Run) -> Section:
     tied = parents(run.cascade)
     if not repaid:
         return Section("tree", "What led to what", element("p", "Nothing was liquidated."))
+    if not any(edge.kind == "oracle-liquidation" for edge in run.cascade):
+        told = f"None of {plural(len(repaid), 'liquidation')} was caused by a forced sale."
+        return Section("tree", "What led to what", join([element("p", told), _steps(run)]))
     return Section("tree", "What led to what", join([_tree(run, repaid, tied), _steps(run)]))
+
+
+def _drawn(repaid: Mapping[int, float], sellers: Mapping[int, int]) -> list[int]:
+    """The liquidations that are drawn, in order: the largest of those that are tied to another,
+    each with all that led to it, then the largest of the rest."""
+    tied = set(sellers) | set(sellers.values())
+    shown: set[int] = set()
+    for number in sorted(repaid, key=lambda n: (n not in tied, -repaid[n], n)):
+        chain = [number]
+        while (before := sellers.get(chain[-1], chain[-1])) not in chain:
+            chain.append(before)
+        if len(shown.union(chain)) <= _MOST_NODES:
+            shown.update(chain)
+    return sorted(shown)
 
 
 def _tree(run: Run, repaid: Mapping[int, float], sellers: Mapping[int, int]) -> Markup:
     rows = dict(enumerate(run.liquidations, 1))
-    tied = set(sellers) | set(sellers.values())
-    ranked = sorted(rows, key=lambda number: (number not in tied, -repaid[number], number))
-    shown = sorted(ranked[:_MOST_NODES])
+    shown = _drawn(repaid, sellers)
     waves: dict[int, list[int]] = defaultdict(list)
     for number in shown:
         waves[max(0, rows[number].wave)].append(number)
