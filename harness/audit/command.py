@@ -78,7 +78,7 @@ def run_audit(options: argparse.Namespace, say: Callable[[str], None]) -> bool:
     if options.json:
         say(json.dumps(content, indent=2, allow_nan=False))
     elif not options.quiet:
-        say(summary(result))
+        say(summary(result, columns()))
         say("\nwritten to " + ", ".join(str(path / _NAMES[name]) for name in formats))
     return result.verdict == "pass"
 

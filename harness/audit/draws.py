@@ -36,6 +36,8 @@ __all__ = ["Draw", "crisis", "draws", "overrides", "stresses"]
 
 _SHARES = (0.25, 0.35, 0.40)
 """Of the runs, for the strata below, near and beyond the level."""
+_LEAST = 1e-9
+"""A stratum of less is none but for rounding, and would take its share of the runs."""
 _SPACING = 1_000_003
 """Between the first seeds of strata."""
 _SHOCKED = (ConstantPrice, JumpDiffusionPrice, ReplayPrice, SchedulePrice)
@@ -137,7 +139,8 @@ def draws(scenario: Scenario, stress: Stress, count: int, first_seed: int) -> tu
             Draw(stress.name, first_seed + place, 0, 1 / count, 0.0, ()) for place in range(count)
         )
     level = scenario.audit.level
-    edges = (0.0, max(0.0, 1 - 10 * (1 - level)) or level / 2, level, 1.0)
+    near = 1 - 10 * (1 - level)
+    edges = (0.0, near if near > _LEAST else level / 2, level, 1.0)
     made = []
     for stratum, share in enumerate(_SHARES):
         number = max(1, round(share * count))

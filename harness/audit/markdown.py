@@ -5,6 +5,7 @@ It holds no times and no versions, so that the same audit gives the same text.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -13,8 +14,12 @@ from harness.audit.result import AuditResult, ClassResult
 from harness.report.figures import money, percent, ratio
 from harness.risk.tail import Estimate
 from harness.scenario import BPS
+from harness.terminal import WIDTH
 
 __all__ = ["markdown", "summary"]
+
+#: Columns of a name, and the fewest.
+_NAME, _SHORTEST = 34, 20
 
 
 def markdown(result: AuditResult, scenario_file: Path) -> str:
@@ -26,15 +31,14 @@ def markdown(result: AuditResult, scenario_file: Path) -> str:
     return "\n".join(parts).rstrip() + "\n"
 
 
-def summary(result: AuditResult) -> str:
-    """The audit in a screenful, at most 80 columns wide."""
-    import textwrap
-
+def summary(result: AuditResult, width: int = WIDTH) -> str:
+    """The audit in a screenful, as wide as the terminal, at most 80 columns."""
+    room = max(_SHORTEST, _NAME - (WIDTH - width))
     lines = [f"{result.scenario.name}: {words.headline(result)}"]
     said = (words.verdict, words.suggestion, lambda r: words.cap(r.cap), words.binding)
     for text in (say(result) for say in said):
-        lines += textwrap.wrap(text, 80)
-    lines += ["", f"{'class of crises':<34}{'ES':>14}{'insolvent':>12}{'runs in tail':>14}"]
+        lines += textwrap.wrap(text, width)
+    lines += ["", f"{'class of crises':<{room}}{'ES':>14}{'insolvent':>12}{'runs in tail':>14}"]
     level = result.scenario.audit.level
     for each in result.classes:
         figures = each.evaluation.figures
@@ -42,15 +46,19 @@ def summary(result: AuditResult) -> str:
             continue
         share = percent(figures.probability_of_insolvency.value)
         lines.append(
-            f"{each.stress.name:<34}{words.bps(each.evaluation.share):>14}{share:>12}"
-            f"{figures.at(level).runs:>14}"
+            f"{_cut(each.stress.name, room):<{room}}{words.bps(each.evaluation.share):>14}"
+            f"{share:>12}{figures.at(level).runs:>14}"
         )
-    lines += ["", f"{'parameter':<34}{'in force':>14}  safe"]
-    lines += [
-        f"{found.lever.name[:33]:<34}{words.present(found.lever):>14}  {words.safe(found)}"
-        for found in result.ranges
-    ]
+    lines += ["", f"{'parameter':<{room}}{'in force':>14}  safe"]
+    for found in result.ranges:
+        safe = words.safe(found)
+        line = f"{_cut(found.lever.name, room):<{room}}{words.present(found.lever):>14}"
+        lines += [f"{line}  {safe}"] if len(line) + 2 + len(safe) <= width else [line, f"  {safe}"]
     return "\n".join(lines)
+
+
+def _cut(name: str, room: int) -> str:
+    return name if len(name) < room else f"{name[: room - 2]}\u2026"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -97,18 +97,21 @@ def _start(
         thresholds = np.array(venue.thresholds_bps) / BPS
         bonuses = np.array([1 + a.liquidation_bonus_bps / BPS for a in venue.spec.assets])
         now = np.array([prices[s] for s in venue.assets])
-        # debts are valued at the start: a fall of the debt asset relieves
+        # debts fall with their asset, which relieves
         fallen = np.array([low[s] for s in venue.assets])
         claims, debts = opening_balances(result, name)
         equity[row] = float((claims * now).sum() - (debts * now).sum())
         below = (claims * fallen) @ thresholds < (debts * fallen).sum(axis=1)
         owed = (debts * fallen).sum(axis=1)
+        seizable = claims * fallen * (thresholds > 0)
+        covered = (seizable / bonuses).sum(axis=1)
+        # of several collaterals in proportion: together no more than debt and bonus
+        part = np.divide(owed, covered, out=np.ones_like(owed), where=covered > owed)
         for place, symbol in enumerate(venue.assets):
             if symbol in assets:
                 column = assets.index(symbol)
                 worth = claims[:, place] * now[place]
                 held[row, column] += float(worth.sum())
-                due = np.minimum(claims[:, place] * fallen[place], owed * bonuses[place])
-                sold[row, column] += float(due[below].sum())
+                sold[row, column] += float((seizable[:, place] * part)[below].sum())
     shock = np.array([low[s] / prices[s] - 1 for s in assets])
     return held, sold, equity, shock

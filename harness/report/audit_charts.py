@@ -96,11 +96,13 @@ def scatter(
         y = f"{height * (1 - ys.share(tick)):.1f}"
         parts.append(element("line", x1=0, x2="100%", y1=y, y2=y, class_="grid"))
         parts.append(element("text", label, x=-8, y=y, dy="0.32em", class_="end"))
-    for place, (tick, label) in enumerate(zip(xs.ticks, across(xs), strict=True)):
+    told = list(zip(xs.ticks, across(xs), strict=True))
+    for place, (tick, label) in enumerate(told):
         x = f"{100 * xs.share(tick):.2f}%"
         parts.append(element("line", x1=x, x2=x, y1=height, y2=height + 5, class_="tick"))
-        other = " odd" if place % 2 else ""
-        parts.append(element("text", label, x=x, y=height + 18, class_=f"middle{other}"))
+        last = place == len(told) - 1
+        anchor, other = "end" if last else "middle", " odd" if place % 2 and not last else ""
+        parts.append(element("text", label, x=x, y=height + 18, class_=f"{anchor}{other}"))
     at = f"{height * (1 - ys.share(limit)):.1f}"
     parts.append(element("line", x1=0, x2="100%", y1=at, y2=at, class_="limit"))
     parts.append(element("text", limit_text, x="100%", y=at, dy="-0.4em", class_="end strong"))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.audit.markdown import summary
 from harness.audit.result import AuditResult
 from harness.audit.verdict import audit
 from harness.audit.words import bps, replay
@@ -71,3 +72,10 @@ def test_the_page_says_the_verdict_first_and_everything_it_rests_on(found):
     assert render_audit(found, Path("runs/x/scenario.toml"), {"command": "c"}) == render_audit(
         found, Path("runs/x/scenario.toml"), {"command": "c"}
     )
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_the_summary_fits_the_terminal(found, width):
+    lines = summary(found, width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert any(line.startswith("LTV of ETH") for line in lines)

@@ -33,6 +33,16 @@ def test_the_draws_have_the_distribution_that_is_stated():
         assert shortfall == pytest.approx(quantile + 0.05, abs=0.002)
 
 
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.9, 0.95, 0.99, 0.999])
+def test_no_stratum_takes_runs_for_a_probability_that_is_rounding(level):
+    """At 0.9 the first of three strata would lie between 0 and 2e-16."""
+    scenario = load_scenario(MARKET, [f"audit.level={level}"])
+    (stress,) = stresses(scenario)
+    found = draws(scenario, stress, 40, 0)
+    assert min(draw.weight for draw in found) > 1e-5
+    assert sum(draw.weight for draw in found) == pytest.approx(1)
+
+
 def test_few_draws_are_among_many():
     scenario = load_scenario(MARKET)
     (stress,) = stresses(scenario)

@@ -20,6 +20,7 @@ from harness.engine import default_engine
 from harness.engine.base import Block
 from harness.experiments.contagion import contagion, insolvency
 from harness.links import links_of
+from harness.metrics.interconnection import predictions
 from harness.metrics.losses import losses
 from harness.run import Stage, run, set_up
 from harness.scenario import (
@@ -133,6 +134,16 @@ def test_the_link_is_where_several_collaterals_or_debts_share_a_margin(several):
     assert "cross-margin" in channels(
         scenario(several, [(held[:1], ((owed[0][0], 1.0), owed[1]))], SLOWLY)
     )
+
+
+def test_what_positions_foretell_of_sales_is_no_more_than_debt_and_bonus(several):
+    """128,000 USD are owed, and with ETH at half its price 50,000 and 160,000 held: 140,800 are
+    sold, of both in proportion, into pools of which 1e9 USD move either price by all of it."""
+    found = predictions(run(scenario(several, [WHOLE], SLOWLY), SEED))
+    sold = 128_000 * 1.1
+    eth, xyz = (sold * worth / 210_000 for worth in (50_000, 160_000))
+    foretold = (100_000 * eth + 160_000 * xyz) / 1e9
+    assert found["indirect"].matrix["bank"]["bank"] == pytest.approx(foretold, rel=1e-6)
 
 
 def test_cutting_it_where_there_is_none_leaves_the_digest(several):
