@@ -97,12 +97,28 @@ def test_clearing_pays_no_more_than_is_owed_nor_than_there_is():
         ([[1]], [0], {}),
         ([[0, -1], [0, 0]], [0, 0], {}),
         ([[0]], [-1], {}),
+        ([[0]], [0], {"alpha": 0}),
+        ([[0]], [0], {"alpha": 1.01}),
         ([[0]], [0], {"beta": 0}),
+        ([[0]], [0], {"beta": 1.01}),
     ],
 )
 def test_what_is_no_network_is_refused(debts, cash, change):
     with pytest.raises(ValueError, match="must be"):
         clearing_vector(debts, cash, **change)
+
+
+def test_funds_without_equity_depth_or_a_target_below_their_trigger_are_refused():
+    with pytest.raises(ValueError, match="equity must be above 0"):
+        vulnerability([[100], [50]], [20, 0], [1000], [-0.1])
+    assert vulnerability([[0.4]], [0.1], [1000], [-0.1]).losses[0, 0] > 0, "below 1 is enough"
+    for depths in ([0], [1000, 1000]):
+        with pytest.raises(ValueError, match="one depth above 0 for each asset"):
+            overlaps([[100], [50]], depths)
+    assert overlaps([[1]], [0.5]).tolist() == [[2]]
+    with pytest.raises(ValueError, match="target leverage 11 is above the trigger 10"):
+        sale_share(100, 5, 100, most=10, target=11)
+    assert sale_share(100, 5, 100, most=10, target=10) == 0.5
 
 
 def test_ranks_of_equal_values_are_shared():
@@ -112,6 +128,7 @@ def test_ranks_of_equal_values_are_shared():
     assert rank_correlation([1, 5, 5, 9], [1, 2, 3, 4]) == pytest.approx(4.5 / (4.5 * 5) ** 0.5)
     assert rank_correlation([1, 1], [1, 2]) is None
     assert rank_correlation([], []) is None
+    assert rank_correlation([1, 2], [2, 1]) == pytest.approx(-1), "two values are enough"
 
 
 def test_positions_foretell_which_venue_infects_which(several):
