@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
+
 import pytest
 
 from harness.metrics.losses import RESERVES, SUPPLIERS, loss_by_role, losses
@@ -78,6 +81,48 @@ def test_reserves_and_suppliers_carry_what_a_market_lost(result):
         assert sum(uncovered) == -state.shortfall_market
 
 
+def test_reserves_cover_a_deficit_before_suppliers_lose(several):
+    """Interest gives both markets reserves. Where the deficit is less, suppliers lose nothing;
+    where it is more, they lose what is left of it."""
+    markets = [
+        replace(
+            market,
+            assets=(
+                market.assets[0],
+                replace(market.assets[1], base_rate=50.0, reserve_factor_bps=5000),
+            ),
+        )
+        for market in (several.market("little"), several.market("much"))
+    ]
+    payer = (100_000.0, 1e7)
+    result = run(
+        several.scenario(
+            falls=(0.9, 0.5),
+            blocks=12,
+            markets=markets,
+            populations=[
+                several.positions("little", [payer, (0.1, 75.0)]),
+                several.positions("much", [payer, (10.0, 7500.0)]),
+            ],
+            agents=[several.liquidator("one", "little"), several.liquidator("two", "much")],
+            external=ExternalMarket(2e6, 0, 0),
+        ),
+        SEED,
+    )
+    parts = {(row.venue, row.role): row.amount for row in losses(result) if row.asset == "USDX"}
+    for name, exceeds in (("little", False), ("much", True)):
+        books = result.run.blocks[-1].venues[name].states[1]
+        assert books.deficit > 0
+        assert books.reserves > 0
+        assert (books.deficit > books.reserves) is exceeds
+        wallets = result.run.opening_wallets, result.run.closing_wallets
+        before, after = (sum(w >> 128 for w in each.suppliers[name][1::2]) for each in wallets)
+        assert parts[name, SUPPLIERS] == after - before - max(0, books.deficit - books.reserves)
+        held = result.run.blocks[0].venues[name].states[1].reserves
+        kept = held + parts.get((name, RESERVES), 0) - max(0, books.reserves - books.deficit)
+        assert abs(kept) <= 4, "claims are exact for each account and rounded in their sum"
+
+
 def test_ledger_sees_a_holding_that_changed(result):
     """Planted fault: one wei missing from somebody's wallet leaves the ledger unbalanced."""
     closing = result.run.closing_wallets
@@ -91,6 +136,23 @@ def test_ledger_sees_a_holding_that_changed(result):
         assert sum(row.amount for row in rows if row.asset == "USDX") == 1
     finally:
         result.run.closing_wallets = closing
+
+
+def test_a_sale_reaches_a_feed_in_the_first_round_that_saw_it(result):
+    """Of every sale and asset: the block whose feed had seen it, when the one before had not."""
+    blocks = result.run.blocks
+    expected = {
+        (f"P{trade.id}", f"O:{symbol}:{now.index}"): (old.price, new.price)
+        for trade in result.run.trades
+        for symbol in (trade.sold, trade.bought)
+        for before, now in pairwise(blocks)
+        for old, new in [(before.feeds[symbol], now.feeds[symbol])]
+        if old.seen_trade < trade.id <= new.seen_trade and old.price != new.price
+    }
+    edges = [edge for edge in cascade_edges(result.run, {}) if edge.kind == "price-oracle"]
+    assert expected
+    assert len(edges) == len(expected)
+    assert {(e.source, e.target): (e.before, e.after) for e in edges} == expected
 
 
 def test_every_step_of_the_tree_follows_from_the_one_before(result):
