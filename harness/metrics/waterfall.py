@@ -56,6 +56,19 @@ def haircuts(run: Trace, venue: str) -> list[Haircut]:
     return found
 
 
+def largest_haircut(cut: Sequence[Haircut]) -> float | None:
+    """The largest share of its profit that an account lost, all rounds together; None without any.
+
+    Its profit is the most it would have had to lose in any round, had it paid nothing before.
+    """
+    paid: defaultdict[int, int] = defaultdict(int)
+    profit: defaultdict[int, int] = defaultdict(int)
+    for each in cut:
+        profit[each.account] = max(profit[each.account], paid[each.account] + each.wealth)
+        paid[each.account] += each.paid
+    return max((paid[a] / most for a, most in profit.items() if most), default=None)
+
+
 def loss_by_step(run: Trace, venue: str) -> dict[str, int]:
     """What each step paid, in settlement units, and what nobody has: together the losses."""
     paid = dict.fromkeys(STEPS, 0)
@@ -109,11 +122,6 @@ def _figures(run: Trace, venue: PerpVenue, severity_bps: int) -> dict[str, Any]:
 
     rows = _rows(run, venue.name)
     cut = haircuts(run, venue.name)
-    paid_by: defaultdict[int, int] = defaultdict(int)
-    wealth_of: dict[int, int] = {}
-    for each in cut:
-        paid_by[each.account] += each.paid
-        wealth_of[each.account] = max(wealth_of.get(each.account, 0), each.wealth)
     losses, residuals = losses_taken(run, venue.name)
     steps, left = loss_by_step(run, venue.name), left_by_funds(run, venue.name)
     needed = needed_insurance(run, venue)
@@ -130,11 +138,9 @@ def _figures(run: Trace, venue: PerpVenue, severity_bps: int) -> dict[str, Any]:
         },
         "winners": {
             "in_line": sum(row.name == "Listed" for row in rows),
-            "paid": sum(paid > 0 for paid in paid_by.values()),
+            "paid": len({each.account for each in cut if each.paid}),
             "closed_usd": usd(sum(each.closed for each in cut)),
-            "largest_haircut": max(
-                (paid / wealth_of[a] for a, paid in paid_by.items() if wealth_of[a]), default=None
-            ),
+            "largest_haircut": largest_haircut(cut),
         },
         "by_rank": [
             {
@@ -195,6 +201,7 @@ def _rows(run: Trace, venue: str) -> list[WaterfallRow]:
 __all__ = [
     "Haircut",
     "haircuts",
+    "largest_haircut",
     "left_by_funds",
     "loss_by_step",
     "losses_taken",

@@ -18,7 +18,14 @@ from harness.engine import open_engine
 from harness.errors import ScenarioError
 from harness.metrics.losses import losses
 from harness.metrics.outcome import outcome
-from harness.metrics.waterfall import by_rank, haircuts, loss_by_step, losses_taken
+from harness.metrics.waterfall import (
+    Haircut,
+    by_rank,
+    haircuts,
+    largest_haircut,
+    loss_by_step,
+    losses_taken,
+)
 from harness.mitigations import remedied
 from harness.run import RunResult, Stage, run
 from harness.scenario import load_scenario
@@ -65,6 +72,21 @@ def test_no_winner_pays_more_than_its_profit(fallen: RunResult) -> None:
     assert any(each.paid for each in cut)
     assert all(each.paid <= each.wealth for each in cut)
     assert sum(map(len, by_rank(fallen.run, "alts"))) == len(cut)
+
+
+def test_largest_haircut_is_a_share_of_all_that_an_account_had_to_lose() -> None:
+    """The first account loses its 10, gains 30 and loses 15 of them: 25 of the 40 it would have had
+    in the second round. The second loses 12 of 20, and 2 of the 8 that are left: 14 of 20."""
+    rows = [
+        Haircut(1, 1, 1, 10, 10, 0),
+        Haircut(1, 2, 2, 20, 12, 0),
+        Haircut(2, 1, 1, 30, 15, 0),
+        Haircut(2, 2, 2, 8, 2, 0),
+    ]
+    assert largest_haircut(rows[:1]) == 1
+    assert largest_haircut([row for row in rows if row.account == 1]) == 25 / 40
+    assert largest_haircut(rows) == 14 / 20
+    assert largest_haircut([]) is None
 
 
 def test_haircuts_are_the_deleveraging_step(fallen: RunResult) -> None:
