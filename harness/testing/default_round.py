@@ -239,8 +239,8 @@ class DefaultMarket:
         for market, symbol in enumerate(MARKETS):
             drawn = []
             for word in self.words:
-                cash = self._holding(word).cash
-                value = cash * draw.randint(150, 600) // 100
+                words = self.exchange.read(self.engine, "accountWords", word)
+                value = _halves(words[0])[0] * draw.randint(150, 600) // 100
                 size = value * 10**12 // self._prices[symbol] * draw.choice((-1, 1))
                 drawn.append(size + draw.randint(0, 10**6) if draw.random() < chance else 0)
             drawn[1] = drawn[0]
@@ -379,15 +379,16 @@ class DefaultMarket:
 
     def holdings(self) -> dict[bytes, Holding]:
         """Every account at the mark prices, the insurance fund's among them."""
-        return {word: self._holding(word) for word in (*self.words, self._venue.insurance)}
+        read = self.exchange.read
+        marks = [read(self.engine, "marketState", market)[1] for market in range(len(MARKETS))]
+        return {word: self._holding(word, marks) for word in (*self.words, self._venue.insurance)}
 
-    def _holding(self, word: bytes) -> Holding:
+    def _holding(self, word: bytes, marks: Sequence[int]) -> Holding:
         words = self.exchange.read(self.engine, "accountWords", word)
         equity, profit, *_ = self.exchange.read(self.engine, "valuation", word)
         sizes, gains = [], []
-        for market in range(len(MARKETS)):
+        for market, mark in enumerate(marks):
             size, cost = _halves(words[1 + 2 * market])
-            mark = self.exchange.read(self.engine, "marketState", market)[1] if size else 0
             sizes.append(size)
             gains.append(size * mark // self._venue.value_scale - cost)
         cash, frozen = _halves(words[0])[0], bool(words[0] >> 64 & 1)
