@@ -60,3 +60,10 @@ def test_every_engine_gives_the_same_digest(play: Play, name: str) -> None:
 
 def test_another_seed_or_parameter_is_another_digest_only_where_it_matters(play: Play) -> None:
     assert play("spot-oracle").digest != play("spot-oracle", loan_usdc=9_000_000.0).digest
+
+
+def test_liquidations_that_are_refused_end_the_attack(play: Play) -> None:
+    """Nothing is repaid with steps of nothing: the position stays, and the play comes to its end."""
+    result = play("supply-cap", step_btc=0)
+    assert [step.reason is not None for step in result.steps if "liquidate" in step.label] == [True]
+    assert not result.goal.holds

@@ -107,7 +107,7 @@ def play(stage: Stage, p: Xvs) -> Generator[int | None, None, None]:
     step = stage.units("BTC", p.step_btc)
     while _collateral(stage, market, attacker):
         symbol = "BTC" if _debt(stage, market, attacker, 1) > step else "ETH"
-        stage.send(
+        sent = stage.send(
             "liquidate, sell what was seized",
             liquidator,
             liquidate(
@@ -121,6 +121,8 @@ def play(stage: Stage, p: Xvs) -> Generator[int | None, None, None]:
             swap(router, pool, xvs, all_of(xvs, liquidator), liquidator),
         )
         yield None
+        if not sent.done:  # and nobody else is there to change that
+            break
     last = stage.spot("XVS", "USDC")
     stage.price("XVS", last)
     stage.measure("last_price_usd", last)
