@@ -13,7 +13,7 @@ from harness.contracts import Contract
 from harness.engine import default_engine, open_engine
 from harness.engine.base import Block, Engine, Receipt, Transaction
 from harness.engine.digest import DigestChain
-from harness.errors import EngineError, ScenarioError, plugin
+from harness.errors import EngineError, PluginError, ScenarioError, plugin
 from harness.people import BUILDER
 from harness.setup import require_success
 
@@ -158,17 +158,29 @@ def check_set_up(attack: Attack, stage: Stage, block: Block, receipts: Sequence[
         require_success(block, receipts)
         check_prepared(stage, receipts)
     except EngineError as error:
-        allowed = f"parameters with which it can be set up ({error})"
-        raise ScenarioError(f"attack {attack.name}", vars(attack.parameters), allowed) from error
+        raise _unusable(attack, error) from error
 
 
 def advance(attack: Attack, stage: Stage, script: Generator[int | None, None, None]) -> int | None:
-    """Runs a script to its next block: for how many blocks; None once it has ended."""
-    with plugin(f"attack {attack.name}, before block {stage.number + 1},"):
-        try:
-            return next(script) or 1
-        except StopIteration:
-            return None
+    """Runs a script to its next block: for how many blocks; None once it has ended.
+
+    Raises ScenarioError where set-up cannot be computed: a division by 0, an amount below it.
+    """
+    try:
+        with plugin(f"attack {attack.name}, before block {stage.number + 1},"):
+            try:
+                return next(script) or 1
+            except StopIteration:
+                return None
+    except PluginError as error:
+        if stage.number == 0 and isinstance(error.__cause__, ArithmeticError | ValueError):
+            raise _unusable(attack, error.__cause__) from error
+        raise
+
+
+def _unusable(attack: Attack, error: Exception) -> ScenarioError:
+    allowed = f"parameters with which it can be set up ({error})"
+    return ScenarioError(f"attack {attack.name}", vars(attack.parameters), allowed)
 
 
 class _Player:

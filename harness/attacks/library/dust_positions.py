@@ -73,7 +73,7 @@ def play(stage: Stage, p: Dust) -> Generator[int | None, None, None]:
             borrow(market.market, usdc, stage.units("USDC", each), account),
         )
     yield None
-    done = 0
+    done, fee = 0, 0.0
     for step in range(1, p.steps + 1):
         price = round(2_000 - (2_000 - p.fall_usd) * step / p.steps, 8)
         stage.price("ETH", price)
