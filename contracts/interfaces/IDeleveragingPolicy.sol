@@ -3,7 +3,9 @@ pragma solidity 0.8.37;
 
 /// @title Who of the winners pays for a loss, in which order, and how much
 /// @notice Pure rules: the clearing house reads the exchange, keeps the books and does what a policy says. It goes
-/// through the accounts once, by falling rank, and among equals by rising account word.
+/// through the accounts once, by falling rank, and among equals by rising account word. An answer depends on what is
+/// asked alone, neither on the block nor on the caller, and there is one for every candidate: a line that an account
+/// cannot be put into is never complete.
 interface IDeleveragingPolicy {
     /// @notice A position in profit on a side that is deleveraged, at the prices of the round.
     /// @param long Above zero or below.
@@ -37,7 +39,7 @@ interface IDeleveragingPolicy {
     /// @notice What the next account in line pays.
     /// @param loss Not paid for yet.
     /// @param weights Of this account and all after it.
-    /// @return amount At most cap and loss.
+    /// @return amount At most cap and loss; none where winners pay through the price.
     /// @return level From here on everybody pays by the same loss and weights.
     function payment(uint256 cap, uint256 weight, uint256 loss, uint256 weights)
         external
@@ -48,5 +50,6 @@ interface IDeleveragingPolicy {
     /// @param size Of the position.
     /// @param total Size of the defaulters' positions on the other side when the round began.
     /// @param closable Size of all positions in line on this side.
+    /// @return At most `size`.
     function closing(uint256 size, uint256 total, uint256 closable) external view returns (uint256);
 }
