@@ -37,7 +37,7 @@ from harness.scenario import (
 )
 from harness.scenario.vaults import shares_held
 
-__all__ = ["levers", "scale_health", "scale_population", "with_listing"]
+__all__ = ["levers", "scale_health", "scale_population", "with_deposits", "with_listing"]
 
 
 def levers(scenario: Scenario, seed: int) -> tuple[Lever, ...]:
@@ -304,10 +304,10 @@ def _scale_tables(
         return replace(population, positions=rows, unhealthy="drop")
 
     populations = tuple(changed(p) for p in scenario.populations)
-    return _with_deposits(replace(scenario, populations=populations))
+    return with_deposits(replace(scenario, populations=populations))
 
 
-def _with_deposits(scenario: Scenario) -> Scenario:
+def with_deposits(scenario: Scenario) -> Scenario:
     """Vaults with deposits for all shares that somebody has."""
 
     def funded(venue: Venue) -> Venue:
@@ -361,7 +361,7 @@ def scale_population(
         return population
 
     made = replace(scenario, populations=tuple(changed(p) for p in scenario.populations))
-    made = _with_deposits(made)
+    made = with_deposits(made)
     if factor > 1:
         for debt in sorted(owed):
             made = with_listing(

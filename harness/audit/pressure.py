@@ -13,7 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.audit.draws import Draw
-from harness.audit.levers import scale_health, scale_population, with_feed, with_listing
+from harness.audit.levers import (
+    scale_health,
+    scale_population,
+    with_deposits,
+    with_feed,
+    with_listing,
+)
 from harness.audit.perp_levers import scale_insurance, scale_traders
 from harness.audit.trials import Evaluator
 from harness.errors import ScenarioError
@@ -96,7 +102,8 @@ def collaterals(scenario: Scenario) -> tuple[str, ...]:
 
 
 def scale_depth(scenario: Scenario, factor: float) -> Scenario:
-    """Outside depth of every collateral and reserves of every pool of one, times a factor."""
+    """Outside depth of every collateral and reserves of every pool of one, times a factor; what
+    a pool has more of a vault's shares is deposited, and idle there."""
     named = collaterals(scenario)
 
     def asset(each: Asset) -> Asset:
@@ -110,10 +117,12 @@ def scale_depth(scenario: Scenario, factor: float) -> Scenario:
             return each
         return replace(each, base_reserve=each.base_reserve * factor)
 
-    return replace(
-        scenario,
-        assets=tuple(asset(each) for each in scenario.assets),
-        venues=tuple(venue(each) for each in scenario.venues),
+    return with_deposits(
+        replace(
+            scenario,
+            assets=tuple(asset(each) for each in scenario.assets),
+            venues=tuple(venue(each) for each in scenario.venues),
+        )
     )
 
 

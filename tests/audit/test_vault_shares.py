@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.audit.draws import crisis, draws, stresses
 from harness.audit.levers import scale_health, scale_population
+from harness.audit.pressure import scale_depth
 from harness.cli import main
 from harness.run import run, set_up
-from harness.scenario import SharePrice, Vault, checked, load_scenario
+from harness.scenario import Pool, SharePrice, Vault, checked, load_scenario
 
 VAULT = Path(__file__).parents[1] / "contagion" / "vault.toml"
 STILL = 'asset.ALT.price={process="constant"}'
@@ -49,6 +51,16 @@ def test_accounts_that_an_audit_makes_larger_deposit_for_the_shares_they_lack():
         (vault,) = checked(made).venues_of(Vault)
         assert vault.idle == more
         set_up(made, 0)
+
+
+def test_a_pool_that_an_audit_makes_deeper_has_shares_that_were_deposited_for():
+    scenario = load_scenario(str(VAULT))
+    pool = Pool("shares", "vUSDX", "USDX", 300_000)
+    made = checked(scale_depth(replace(scenario, venues=(*scenario.venues, pool)), 4.0))
+    (vault,) = made.venues_of(Vault)
+    # 200,000 are collateral, and 900,000 were there
+    assert (made.venue("shares").base_reserve, vault.idle) == (1_200_000, 500_001)
+    set_up(made, 0)
 
 
 @pytest.mark.slow  # hundreds of runs
