@@ -178,7 +178,8 @@ class ExchangeState:
         return market, liquidation, self._shortfall(self.prices)[0]
 
     def _shortfall(self, prices: Sequence[int]) -> tuple[int, int]:
-        scan = self.venue.scan(self.states, prices)
+        judged = tuple(prices) == self.prices
+        scan = self._scan if judged else self.venue.scan(self.states, prices)
         short = scan.equity < scan.doubt
         short &= scan.exposed & scan.priced
         numbers = np.flatnonzero(short).tolist()
