@@ -34,7 +34,6 @@ from harness.scenario import (
     StalePriceBorrower,
     StuckFeed,
 )
-from harness.setup import require_success
 from harness.simulation import simulate
 from harness.trace import Trace
 from harness.traders import build_traders
@@ -152,7 +151,7 @@ class Stage:
 
     ``setup`` are the executed set-up blocks, ``digests`` the digest chain after each of them.
 
-    Raises EngineError if the set-up fails.
+    Raises ScenarioError if the contracts refuse a part of the set-up.
     """
 
     def __init__(
@@ -165,7 +164,7 @@ class Stage:
         chain = DigestChain()
         for block in self.setup:
             receipts = engine.execute(block)
-            require_success(block, receipts)
+            self.world.setup.require_success(block, receipts)
             self.digests.append(chain.add(block, receipts))
 
     def play(

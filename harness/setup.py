@@ -13,7 +13,7 @@ from typing import Any
 from harness.accounts import DEPLOYER, create2_address, create_address
 from harness.contracts import Artifact, Contract, artifact, decode_error
 from harness.engine.base import Block, Receipt, Transaction
-from harness.errors import EngineError
+from harness.errors import EngineError, ScenarioError
 
 TRANSACTIONS_PER_BLOCK = 500
 
@@ -64,6 +64,27 @@ class Setup:
     def wait(self, seconds: int) -> None:
         """What follows is in another block, so many seconds (at least 1) after what went before."""
         self._waits.append((len(self.transactions), seconds))
+
+    def require_success(self, block: Block, receipts: Sequence[Receipt]) -> None:
+        """Raises ScenarioError if any of these transactions failed: what it names is what a
+        scenario asks for, and its contracts refuse."""
+        for sent, receipt in zip(block.transactions, receipts, strict=True):
+            if not receipt.status:
+                reason = decode_error(receipt.output or b"")
+                allowed = f"what the contracts accept; this one's answer is {reason}"
+                raise ScenarioError("set-up", self._told(sent), allowed)
+
+    def _told(self, sent: Transaction) -> str:
+        """What a transaction does: the contract it deploys, or contract and function."""
+        if not sent.to:
+            return "Create2Factory"
+        if sent.to == self._factory.address:
+            salt, code = self._factory.artifact.functions["deploy"].decode_input(sent.data)
+            return self.contracts[create2_address(sent.to, salt, code)].name
+        contract = self.contracts[sent.to]
+        functions = contract.artifact.functions.values()
+        named = {function.selector: function.name for function in functions}
+        return f"{contract.name}.{named[sent.data[:4]]}"
 
     def blocks(self, end: int) -> list[Block]:
         """The set-up as blocks numbered from 1, a second apart but for what `wait` asked, the last

@@ -37,7 +37,7 @@ from harness.scenario.prices import (
 )
 from harness.scenario.sources import feed_sources, own
 from harness.scenario.units import BPS, RAY, rate_ray
-from harness.scenario.vaults import check_vaults, lent_by_vaults
+from harness.scenario.vaults import check_vaults, lent_by_vaults, pools_of_shares
 from harness.scenario.venues import IsolatedLending, Lending, LendingAsset, Pool, PooledLending
 
 
@@ -152,15 +152,15 @@ def _check_source(scenario: Scenario, feed: Feed, path: str) -> None:
         if apart > feed.window_s:
             allowed = f"at least the time between two observations, in whole blocks {apart} s"
             raise ScenarioError(f"{path}.window_s", feed.window_s, allowed)
+        if _time_of_setup(scenario) > scenario.clock.start:
+            allowed = "less: set-up lets windows pass, and would begin before clock.start = 0"
+            raise ScenarioError(f"{path}.window_s", feed.window_s, allowed)
     if isinstance(feed, CappedFeed):
-        windows = [
-            source.feed.window_s + source.feed.granularity
-            for source in feed_sources(scenario)
-            if isinstance(source.feed, PoolTwapFeed)
-        ]
-        least = 86_400 + max(windows, default=0)  # set-up lets the longest window pass
-        if feed.reference_age_s < least:
-            allowed = f"at least {least}, so that it is older than the set-up"
+        least = _time_of_setup(scenario)
+        if not least <= feed.reference_age_s <= scenario.clock.start:
+            allowed = (
+                f"at least {least}, so that it is older than the set-up, and at most clock.start"
+            )
             raise ScenarioError(f"{path}.reference_age_s", feed.reference_age_s, allowed)
     if isinstance(feed, MedianFeed):
         if not feed.read:
@@ -168,6 +168,17 @@ def _check_source(scenario: Scenario, feed: Feed, path: str) -> None:
         if feed.quorum > len(feed.read):
             allowed = f"at most the {len(feed.read)} sources"
             raise ScenarioError(f"{path}.quorum", feed.quorum, allowed)
+
+
+def _time_of_setup(scenario: Scenario) -> int:
+    """Seconds that set-up takes at the most: it lets the longest window of an average pass, and
+    once more for every pool of shares, and leaves a day for its blocks."""
+    windows = [
+        source.feed.window_s + source.feed.granularity
+        for source in feed_sources(scenario)
+        if isinstance(source.feed, PoolTwapFeed)
+    ]
+    return 86_400 + (1 + len(pools_of_shares(scenario))) * max(windows, default=0)
 
 
 def _check_replay(scenario: Scenario, process: ReplayPrice, path: str) -> None:

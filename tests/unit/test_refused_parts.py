@@ -8,7 +8,7 @@ from harness.cli import main
 from harness.engine import default_engine
 from harness.errors import ScenarioError
 from harness.run import Stage, set_up
-from harness.scenario import load_scenario
+from harness.scenario import Scenario, load_scenario
 
 SEED = 1
 
@@ -52,10 +52,60 @@ def test_what_no_contract_takes_names_its_field(scenario, override, field) -> No
     assert caught.value.allowed
 
 
+def test_a_cap_refers_to_a_time_before_every_window_that_set_up_lets_pass() -> None:
+    """Averages are filled before markets read them, and again once shares have a pool."""
+    average = "avg={kind='pool-twap', pool='eth-usdc', window_s=2000000}"
+    capped = "asset.ETH.feed={{kind='capped-growth', of='avg', growth_per_year=0.1, {}}}"
+    window = "asset.vUSDC.feed.source.price.window_s=2000000"
+
+    def referring(age_s: int) -> Scenario:
+        feed = capped.format(f"reference_age_s={age_s}, source={{{average}}}")
+        return load_scenario("shares-below-worth", [feed, window, "clock.blocks=2"])
+
+    least = 86_400 + 2 * (2_000_000 + 6)
+    with pytest.raises(ScenarioError, match=rf"asset\[0\]\.feed\.reference_age_s = .* {least}"):
+        referring(least - 1)
+    engine = default_engine()
+    try:
+        Stage(referring(least), SEED, engine)
+    finally:
+        engine.close()
+
+
 def test_an_asset_is_not_called_as_the_cash_of_outside_markets_is() -> None:
     """One token would be both, with the decimals of the cash."""
     with pytest.raises(ScenarioError, match=r"asset\[0\]\.symbol = 'USD': another symbol"):
         load_scenario("calm", ["asset[0].symbol=USD", "block_space.fee_asset=USD"])
+
+
+FEED = "asset.ETH.feed={{{}, source={{p={{kind='push'}}}}}}"
+
+
+@pytest.mark.parametrize(
+    ("override", "field"),
+    [
+        (
+            FEED.format("kind='capped-growth', of='p', growth_per_year=0, reference_age_s=9999999"),
+            "reference_age_s",
+        ),
+        ("asset.ETH.feed={kind='pool-twap', pool='eth-dai', window_s=10000000}", "window_s"),
+    ],
+)
+def test_nothing_is_older_than_the_clock(override, field) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario("calm", ["clock.start=1000000", override])
+    assert caught.value.field == f"asset[0].feed.{field}"
+
+
+def test_what_only_the_contracts_can_refuse_is_named_by_the_call_they_refuse(tmp_path, capsys):
+    """A feed that starts at a minimum beyond all prices: the market does not lend at its answer."""
+    stuck = FEED.format("kind='stuck', of='p', minimum_usd=1e18")
+    assert main(["run", "calm", "--set", stuck, "--out", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 1
+    assert "set-up = 'PooledMarket.borrow': " in told[0]
+    assert "AnswerOutOfBounds(" in told[0]
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
