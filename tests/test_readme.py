@@ -127,9 +127,16 @@ def test_the_set_up_commands_end_with_the_first_example_and_the_tests() -> None:
     assert f"\n{run}\n{tests}\n" in (ROOT / ".ci" / "run").read_text("utf-8"), "not what CI runs"
 
 
-def test_the_test_file_shown_is_the_one_that_strangers_run() -> None:
+@pytest.mark.parametrize(
+    "file",
+    [
+        "tests/plugin/stranger/test_my_market.py",
+        "scripts/examples/own_deleveraging_policy/test_leverage_first.py",
+    ],
+)
+def test_a_test_file_shown_is_one_that_is_run(file: str) -> None:
     shown = [block[2] for block in blocks("python")]
-    assert (ROOT / "tests/plugin/stranger/test_my_market.py").read_text("utf-8") in shown
+    assert (ROOT / file).read_text("utf-8") in shown
 
 
 def rewrite() -> None:
