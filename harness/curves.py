@@ -41,6 +41,25 @@ class Hop(NamedTuple):
         root = isqrt(kept * self.reserve_in * self.reserve_out * seized // (repaid * PIPS))
         return max(0, (root - self.reserve_in) * PIPS // kept)
 
+    def then(self, other: Hop) -> Hop:
+        """Both curves one after the other, which are one: x a b / (1 + x c), without a fee of its
+        own."""
+        kept = PIPS - self.fee_pips
+        taken = (PIPS - other.fee_pips) * self.reserve_out
+        shared = other.reserve_in * PIPS + taken
+        return Hop(
+            self.reserve_in * other.reserve_in * PIPS * PIPS // (kept * shared),
+            taken * other.reserve_out // shared,
+            0,
+        )
+
+    def further(self, amount_in: int) -> Hop:
+        """The curve for what else goes in with the same sale: fees come into it afterwards."""
+        kept, paid = PIPS - self.fee_pips, self.amount_out(amount_in)
+        return Hop(
+            self.reserve_in + amount_in * kept // PIPS, self.reserve_out - paid, self.fee_pips
+        )
+
     def after(self, amount_in: int) -> Hop:
         """The curve as a sale leaves it."""
         paid = self.amount_out(amount_in)

@@ -54,21 +54,22 @@ class ShareExit(NamedTuple):
         return paid if self.onward is None else self.onward.marginal_out(paid)
 
     def best_sale(self, seized: int, repaid: int) -> int:
-        """The amount whose sale brings the most over what its seizure costs, up to ``seized``."""
+        """The amount whose sale brings the most over what its seizure costs: what each way brings
+        for a further share falls from one to the next."""
         if self.onward is None:
             costs_less = self.assets * seized > repaid * self.shares
             return self.pool.best_sale(seized, repaid) + (self.redeemable if costs_less else 0)
-        low, high = 0, seized
-        while low < high:
-            middle = (low + high) // 2
-            # over a unit rounding hides the slope
-            step = max(1, seized // 1_000_000)
-            gain = self.amount_out(middle + step) - self.amount_out(middle)
-            if gain * seized > repaid * step:
-                low = middle + 1
-            else:
-                high = middle
-        return low
+        turn = self.sold_above_worth()
+        first = self.pool.then(self.onward).best_sale(seized, repaid)
+        if first < turn:
+            return first
+        onward = self.onward.further(self.pool.amount_out(turn))
+        in_shares = onward._replace(reserve_in=-(-onward.reserve_in * self.shares // self.assets))
+        redeemed = min(self.redeemable, in_shares.best_sale(seized, repaid))
+        if redeemed < self.redeemable:
+            return turn + redeemed
+        onward = onward.further(self._worth(redeemed))
+        return turn + redeemed + self.pool.further(turn).then(onward).best_sale(seized, repaid)
 
     def after(self, amount: int) -> ShareExit:
         """The ways out that a sale leaves to the next."""

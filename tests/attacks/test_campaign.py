@@ -29,7 +29,9 @@ def _pay_a_coin(stage: Stage, p: Parameters) -> Generator[int | None, None, None
     yield None
 
 
-@pytest.mark.parametrize("scenario", ["shared-collateral", "cross-margin-contagion"])
+@pytest.mark.parametrize(
+    "scenario", ["shared-collateral", "cross-margin-contagion", "shares-below-worth"]
+)
 def test_any_scenario_can_be_attacked_and_its_books_balance(scenario: str) -> None:
     attack = Attack(
         name="coin",
