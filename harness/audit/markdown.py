@@ -195,6 +195,9 @@ def _ranges(result: AuditResult, _: Path) -> Iterator[str]:
             for bound in result.bounds
         ],
     )
+    for each in result.feedback:
+        yield words.feedback(each)
+        yield ""
 
 
 def _pressure(result: AuditResult, _: Path) -> Iterator[str]:

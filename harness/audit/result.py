@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from harness.audit.bounds import Bound
 from harness.audit.draws import overrides
+from harness.audit.feedback import Feedback
 from harness.audit.lever import Lever
 from harness.audit.pressure import Relaxation, Sensitivity
 from harness.audit.ranges import SafeRange
@@ -107,6 +108,7 @@ class AuditResult:
     relaxations: tuple[Relaxation, ...]
     sensitivity: Sensitivity
     bounds: tuple[Bound, ...]
+    feedback: tuple[Feedback, ...]
     suggestion: Suggestion | None
     cap: Suggestion | None
     tried: tuple[Suggestion, ...]
@@ -208,6 +210,18 @@ class AuditResult:
                     "difference": b.difference,
                 }
                 for b in self.bounds
+            ],
+            "feedback": [
+                {
+                    "market": f.market,
+                    "asset": f.symbol,
+                    "branching_ratio": f.ratio,
+                    "k": f.k,
+                    "density": f.density,
+                    "reserve": f.reserve,
+                    "move": f.move,
+                }
+                for f in self.feedback
             ],
             "worst_runs": [
                 {

@@ -8,6 +8,7 @@ from typing import Literal
 
 from harness.audit.bounds import bounds
 from harness.audit.draws import Draw, draws, overrides, stresses
+from harness.audit.feedback import feedback
 from harness.audit.inputs import Variant
 from harness.audit.lever import Lever
 from harness.audit.levers import levers
@@ -116,6 +117,7 @@ def audit(
         relaxations=relaxed,
         sensitivity=indices,
         bounds=bounds(scenario, seed, ranges),
+        feedback=feedback(scenario, seed),
         suggestion=suggestion,
         cap=cap,
         tried=refuted,

@@ -6,6 +6,7 @@ import math
 import shlex
 from pathlib import Path
 
+from harness.audit.feedback import Feedback
 from harness.audit.lever import Lever
 from harness.audit.ranges import SafeRange
 from harness.audit.result import AuditResult, ClassResult, Suggestion, WorstRun
@@ -22,6 +23,7 @@ __all__ = [
     "cap",
     "class_meaning",
     "difference",
+    "feedback",
     "headline",
     "replay",
     "safe",
@@ -223,6 +225,19 @@ def difference(relative: float | None, *, open_ended: bool) -> str:
         return "\u2013"
     text = percent(relative, 0, signed=True)
     return f"{text} or more" if open_ended else text
+
+
+def feedback(found: Feedback) -> str:
+    """What one liquidation causes by the closed form, in two sentences."""
+    symbol = found.symbol
+    return (
+        f"One liquidation of {symbol} in {found.market} causes {found.ratio:,.3g} others by the "
+        f"closed form 2kG/x, and would cause one at {found.ratio:,.3g} times the depth. It "
+        "supposes that all depth is one pool whose spot is the oracle: k, threshold x (1+b), is "
+        f"{found.k:.3f}; G, what falls due for each unit of log price in a log fall of "
+        f"{found.move:.3f}, {found.density:,.0f} {symbol}; x, the reserve after it, "
+        f"{found.reserve:,.0f} {symbol}."
+    )
 
 
 def replay(run: WorstRun, scenario: Path) -> str:

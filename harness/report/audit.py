@@ -426,8 +426,10 @@ def _points(points: Sequence[FrontierPoint]) -> Markup:
 
 
 def _bounds(result: AuditResult) -> Section:
+    told = [element("p", words.feedback(each)) for each in result.feedback]
     if not result.bounds:
-        return Section("bounds", "Closed forms", element("p", "None applies."))
+        text = told or [element("p", "None applies.")]
+        return Section("bounds", "Closed forms", join(text))
     rows: list[list[Content]] = [
         [
             b.parameter,
@@ -453,7 +455,7 @@ def _bounds(result: AuditResult) -> Section:
         "A formula bounds what its premise describes; where the runs differ from it, the premise "
         "does not hold here.",
     )
-    return Section("bounds", "Closed forms beside the runs", join([note, shown]))
+    return Section("bounds", "Closed forms beside the runs", join([note, shown, *told]))
 
 
 def _binds(result: AuditResult) -> Section:
