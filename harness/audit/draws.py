@@ -20,6 +20,7 @@ from harness.errors import ScenarioError
 from harness.scenario import (
     Borrowers,
     ConstantPrice,
+    IsolatedLending,
     JumpDiffusionPrice,
     PerpExchange,
     PooledLending,
@@ -97,14 +98,18 @@ def _default(scenario: Scenario) -> tuple[Stress, ...]:
 
 def _candidates(scenario: Scenario, kind: str) -> tuple[str, ...]:
     listed = {asset.symbol for venue in scenario.venues_of(PooledLending) for asset in venue.assets}
-    collateral = set()
+    collateral, owed = set(), set()
     for population in scenario.populations:
         if isinstance(population, Borrowers):
             collateral.add(population.collateral)
+            owed.add(population.debt)
         elif isinstance(population, Positions):
             collateral |= {
                 s for row in population.positions for s, _ in row.supplied if row.borrowed
             }
+            owed |= {s for row in population.positions for s, _ in row.borrowed}
+    for pair in scenario.venues_of(IsolatedLending):
+        listed |= {pair.collateral, pair.debt} & (collateral | owed)
     traded = {market.symbol for each in scenario.venues_of(PerpExchange) for market in each.markets}
     listed |= {s for each in scenario.venues_of(PerpExchange) for s in each.symbols}
     own = [asset for asset in scenario.assets if not asset.is_share]

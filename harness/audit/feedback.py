@@ -12,7 +12,7 @@ from harness.audit.bounds import depth_reserve_usd, move_at_level
 from harness.population import Position, build_population
 from harness.prices import build_paths
 from harness.risk import closed_forms as forms
-from harness.scenario import BPS, PRICE_UNIT, PooledLending, Scenario
+from harness.scenario import BPS, PRICE_UNIT, Lending, Scenario
 
 __all__ = ["Feedback", "feedback"]
 
@@ -44,7 +44,7 @@ class Feedback:
 
 
 def feedback(scenario: Scenario, seed: int) -> tuple[Feedback, ...]:
-    """That of every collateral of a pooled market that somebody owes something against; none where
+    """That of every collateral of a market that somebody owes something against; none where
     no class of crises is a downturn, or nothing stands against sales."""
     move = move_at_level(scenario)
     if not move:
@@ -54,7 +54,7 @@ def feedback(scenario: Scenario, seed: int) -> tuple[Feedback, ...]:
     usd = {symbol: price / PRICE_UNIT / units[symbol] for symbol, price in prices.items()}
     positions = build_population(scenario, seed, prices)
     found = []
-    for market in scenario.venues_of(PooledLending):
+    for market in scenario.venues_of(Lending):
         own = [position for position in positions if position.venue == market.name]
         for listing in market.assets:
             symbol, threshold = listing.symbol, listing.liquidation_threshold_bps / BPS
@@ -71,7 +71,7 @@ def feedback(scenario: Scenario, seed: int) -> tuple[Feedback, ...]:
 
 
 def _falls(
-    market: PooledLending, positions: Sequence[Position], symbol: str, usd: Mapping[str, float]
+    market: Lending, positions: Sequence[Position], symbol: str, usd: Mapping[str, float]
 ) -> Iterator[tuple[int, float]]:
     """Of each account with this collateral and debt: base units held, and the log fall of its
     price alone at which it can be liquidated; ``usd`` of a base unit."""

@@ -17,7 +17,7 @@ from harness.scenario import (
     Asset,
     Borrowers,
     Correlation,
-    PooledLending,
+    Lending,
     Positions,
     PriceProcess,
     Response,
@@ -56,7 +56,7 @@ def read_inputs(
     """Puts files into a scenario.
 
     positions: a table of accounts with the columns account, collateral_asset, collateral_amount,
-        debt_asset and debt_amount, instead of the populations of the only pooled market
+        debt_asset and debt_amount, instead of the populations of the only lending market
     prices, depth: ``[ASSET=]FILE.csv`` each
 
     Raises ScenarioError for a file that cannot be used.
@@ -103,9 +103,9 @@ def _span(found: Estimate) -> str:
 
 
 def _with_positions(scenario: Scenario, file: Path) -> Scenario:
-    markets = scenario.venues_of(PooledLending)
+    markets = scenario.venues_of(Lending)
     if len(markets) != 1:
-        allowed = f"a scenario with one pooled-lending venue; this one has {len(markets)}"
+        allowed = f"a scenario with one lending venue; this one has {len(markets)}"
         raise ScenarioError("--positions", str(file), allowed)
     name = markets[0].name
     replaced = [p for p in scenario.populations if p.venue == name]

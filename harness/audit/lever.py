@@ -18,7 +18,8 @@ class Lever:
     """A parameter that may change.
 
     kind: ltv, threshold, bonus, close-factor, supply-cap, borrow-cap, heartbeat or deviation; of an
-        exchange initial-margin, maintenance-margin, open-interest or insurance
+        isolated market lltv; of an exchange initial-margin, maintenance-margin, open-interest or
+        insurance
     path: as ``--set`` names it
     unit: bps, s or the symbol of the tokens counted
     value: in force; of a cap that is not set, what is used

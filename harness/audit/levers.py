@@ -4,6 +4,7 @@ What holders do when a parameter changes decides what a bound means. Assumed her
 
 - threshold: holders keep their health factor, and the LTV stays as far below the threshold
 - LTV: holders keep the share they use of what they may borrow
+- LLTV of an isolated market, which is both: they keep their health factor
 - caps: the market is filled up to the cap, accounts grow or shrink alike
 - anything else: nothing changes for holders
 
@@ -12,6 +13,7 @@ Who needs more shares of a vault than there are deposits more there, which stays
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -24,6 +26,8 @@ from harness.scenario import (
     BPS,
     Asset,
     Borrowers,
+    IsolatedLending,
+    Lending,
     LendingAsset,
     PerpExchange,
     PooledLending,
@@ -37,11 +41,21 @@ from harness.scenario import (
 )
 from harness.scenario.vaults import shares_held
 
-__all__ = ["levers", "scale_health", "scale_population", "with_deposits", "with_listing"]
+__all__ = [
+    "levers",
+    "scale_health",
+    "scale_population",
+    "with_deposits",
+    "with_listing",
+    "with_lltv",
+]
+
+_MOST_LLTV = 9800
+"""Bps: up to which an LLTV is examined."""
 
 
 def levers(scenario: Scenario, seed: int) -> tuple[Lever, ...]:
-    """The parameters of every pooled market and of the feeds of its collateral.
+    """The parameters of every lending market and exchange, and of the feeds of their collateral.
 
     seed: that of the positions against which caps are counted
     """
@@ -72,9 +86,40 @@ def levers(scenario: Scenario, seed: int) -> tuple[Lever, ...]:
                 change=partial(_with_close_factor, market.name),
             )
         )
+    found += [
+        _lltv(market)
+        for market in scenario.venues_of(IsolatedLending)
+        if ("borrowed", market.debt) in _use(scenario, market, seed)
+    ]
     found += perp_levers(scenario, seed)
     found += _feeds(scenario)
-    return tuple(found)
+    times = Counter(lever.name for lever in found)
+    return tuple(_told_apart(lever) if times[lever.name] > 1 else lever for lever in found)
+
+
+def _told_apart(lever: Lever) -> Lever:
+    """With its venue in its name, where another venue has one of that name."""
+    return replace(lever, name=f"{lever.name} in {lever.path.split('.')[1]}")
+
+
+def _lltv(market: IsolatedLending) -> Lever:
+    """The one parameter of an isolated market; its incentive follows from it."""
+
+    def set_lltv(changed: Scenario, value: float) -> Scenario:
+        made = with_lltv(changed, market.name, int(value))
+        return _scale_tables(made, market.lltv_bps / value, market.name, market.collateral)
+
+    return Lever(
+        kind="lltv",
+        name=f"LLTV of {market.name}",
+        path=f"venue.{market.name}.lltv_bps",
+        unit="bps",
+        value=market.lltv_bps,
+        low=min(market.lltv_bps, max(1000, market.lltv_bps - 3000)),
+        high=max(_MOST_LLTV, market.lltv_bps),
+        even=True,
+        change=set_lltv,
+    )
 
 
 def _collateral(market: PooledLending, listing: LendingAsset, at: str) -> Iterator[Lever]:
@@ -174,7 +219,7 @@ def _cap(market: PooledLending, listing: LendingAsset, side: str, used: float, a
 def _feeds(scenario: Scenario) -> Iterator[Lever]:
     listed = {
         listing.symbol
-        for market in scenario.venues_of(PooledLending)
+        for market in scenario.venues_of(Lending)
         for listing in market.assets
         if listing.liquidation_threshold_bps
     }
@@ -219,6 +264,17 @@ def _feeds(scenario: Scenario) -> Iterator[Lever]:
 
 
 # --- changes ------------------------------------------------------------------------------------
+
+
+def with_lltv(scenario: Scenario, name: str, lltv_bps: int) -> Scenario:
+    """The scenario with an isolated market at an LLTV."""
+    venues = tuple(
+        replace(venue, lltv_bps=lltv_bps)
+        if isinstance(venue, IsolatedLending) and venue.name == name
+        else venue
+        for venue in scenario.venues
+    )
+    return replace(scenario, venues=venues)
 
 
 def _with_close_factor(name: str, scenario: Scenario, value: float) -> Scenario:
@@ -370,7 +426,7 @@ def scale_population(
     return made
 
 
-def _use(scenario: Scenario, market: PooledLending, seed: int) -> dict[tuple[str, str], float]:
+def _use(scenario: Scenario, market: Lending, seed: int) -> dict[tuple[str, str], float]:
     """Tokens that accounts with debts hold and owe in a market at the start, by side and symbol."""
     start = {symbol: int(path[0]) for symbol, path in build_paths(scenario, seed).items()}
     use: dict[tuple[str, str], float] = {}

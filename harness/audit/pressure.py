@@ -19,13 +19,17 @@ from harness.audit.levers import (
     with_deposits,
     with_feed,
     with_listing,
+    with_lltv,
 )
 from harness.audit.perp_levers import scale_insurance, scale_traders
 from harness.audit.trials import Evaluator
 from harness.errors import ScenarioError
 from harness.scenario import (
+    BPS,
     Agent,
     Asset,
+    IsolatedLending,
+    Lending,
     Liquidator,
     Outages,
     PerpExchange,
@@ -93,7 +97,7 @@ def collaterals(scenario: Scenario) -> tuple[str, ...]:
     """Symbols of assets that count as collateral in a market, or are traded on an exchange."""
     listed = [
         listing.symbol
-        for market in scenario.venues_of(PooledLending)
+        for market in scenario.venues_of(Lending)
         for listing in market.assets
         if listing.liquidation_threshold_bps
     ]
@@ -260,7 +264,9 @@ def factors(scenario: Scenario) -> tuple[Factor, ...]:
     ]
     if scenario.agents_of(Liquidator):
         found.append(Factor("liquidator capital", 0.5, 2.0, scale_liquidators))
-    for exchange in scenario.venues_of(PerpExchange):
+    exchanges = scenario.venues_of(PerpExchange)
+    for exchange in exchanges:
+        where = f" on {exchange.name}" if len(exchanges) > 1 else ""
         for traded in exchange.markets:
 
             def interest(
@@ -268,11 +274,20 @@ def factors(scenario: Scenario) -> tuple[Factor, ...]:
             ) -> Scenario:
                 return scale_traders(s, x, name, symbol)
 
-            found.append(Factor(f"open interest of {traded.symbol}", 0.5, 2.0, interest))
-    if any(exchange.insurance for exchange in scenario.venues_of(PerpExchange)):
+            found.append(Factor(f"open interest of {traded.symbol}{where}", 0.5, 2.0, interest))
+    if any(exchange.insurance for exchange in exchanges):
         found.append(Factor("insurance fund", 0.5, 2.0, scale_insurance))
-    for market in scenario.venues_of(PooledLending):
-        name = market.name
+    for isolated in scenario.venues_of(IsolatedLending):
+        lltv = isolated.lltv_bps
+
+        def moved(s: Scenario, x: float, name: str = isolated.name, lltv: int = lltv) -> Scenario:
+            return with_lltv(s, name, lltv + round(x))
+
+        span = min(500.0, BPS - 1.0 - lltv, lltv - 1.0)
+        found.append(Factor(f"LLTV of {isolated.name}, bps", -span, span, moved))
+    pooled = scenario.venues_of(PooledLending)
+    for market in pooled:
+        name, where = market.name, f" in {market.name}" if len(pooled) > 1 else ""
         for listing in market.assets:
             symbol, threshold = listing.symbol, listing.liquidation_threshold_bps
             if not threshold:
@@ -303,11 +318,11 @@ def factors(scenario: Scenario) -> tuple[Factor, ...]:
                 return scale_population(s, x, name, symbol, borrowed=False)
 
             if reach > 0:
-                label = f"threshold of {symbol}, bps"
+                label = f"threshold of {symbol}{where}, bps"
                 found.append(Factor(label, -float(reach), float(reach), points))
             if listing.liquidation_bonus_bps:
-                found.append(Factor(f"bonus of {symbol}", 0.5, 2.0, bonus))
-            found.append(Factor(f"debts against {symbol}", 0.5, 2.0, size))
+                found.append(Factor(f"bonus of {symbol}{where}", 0.5, 2.0, bonus))
+            found.append(Factor(f"debts against {symbol}{where}", 0.5, 2.0, size))
     return tuple(found)
 
 

@@ -25,13 +25,14 @@ from harness.audit.result import (
 from harness.audit.trials import Evaluation, Evaluator
 from harness.engine import default_engine_name
 from harness.errors import ScenarioError
-from harness.scenario import BPS, PerpExchange, PooledLending, Scenario, Stress
+from harness.scenario import BPS, Lending, PerpExchange, Scenario, Stress
 
 __all__ = ["audit", "expected_runs"]
 
 _WORST = 10
 _FRONTIER = (
     "ltv",
+    "lltv",
     "threshold",
     "supply-cap",
     "borrow-cap",
@@ -63,13 +64,13 @@ def audit(
     variants: Sequence[Variant] = (),
     notes: Sequence[str] = (),
 ) -> AuditResult:
-    """Audits the liquidation parameters of a scenario's pooled markets and exchanges.
+    """Audits the liquidation parameters of a scenario's lending markets and exchanges.
 
     variants: the scenario at the ends of what its inputs leave open, run in every class
     notes: what the report says of the inputs
 
     Raises:
-        ScenarioError: the scenario has no pooled market with debts against collateral, a crisis
+        ScenarioError: the scenario has no market with debts against collateral, a crisis
             names what there is not, or no run of the scenario as it is could be made.
         EngineError: an engine failed.
     """
@@ -129,10 +130,10 @@ def audit(
 
 
 def _require_market(scenario: Scenario) -> None:
-    markets = scenario.venues_of(PooledLending)
+    markets = scenario.venues_of(Lending)
     lends = any(asset.liquidation_threshold_bps for m in markets for asset in m.assets)
     if not lends and not scenario.venues_of(PerpExchange):
-        allowed = "a pooled-lending venue with collateral, or a perp-exchange"
+        allowed = "a lending venue with collateral, or a perp-exchange"
         raise ScenarioError("venue", [v.name for v in scenario.venues], allowed)
     if not scenario.populations:
         raise ScenarioError("population", [], "at least one: an audit needs positions")

@@ -11,11 +11,12 @@ from harness.audit.lever import Lever
 from harness.audit.ranges import SafeRange
 from harness.audit.result import AuditResult, ClassResult, Suggestion, WorstRun
 from harness.report.figures import about, duration, percent, plural
-from harness.scenario import BPS, PerpExchange
+from harness.scenario import BPS, IsolatedLending, PerpExchange
 
 __all__ = [
     "ASSUMPTIONS",
     "EXCHANGE_ASSUMPTIONS",
+    "ISOLATED_ASSUMPTIONS",
     "LIMITATIONS",
     "appetite",
     "binding",
@@ -45,6 +46,10 @@ EXCHANGE_ASSUMPTIONS = (
     "On an exchange: traders keep the share they use of the leverage they may take when margins "
     "change; losses count beyond what the insurance fund pays; supply is the equity of vault and "
     "fund, debt / collateral the traders' leverage, borrow usage their share of the largest.",
+)
+ISOLATED_ASSUMPTIONS = (
+    "In an isolated market holders keep their health factors when the LLTV changes; its incentive "
+    "follows from the LLTV and is not relaxed alone, and it has no caps and no close factor.",
 )
 LIMITATIONS = (
     "Safe ranges are of one parameter at a time, the others as they are, in the worst class of "
@@ -83,9 +88,9 @@ def appetite(result: AuditResult) -> str:
 
 def assumptions(result: AuditResult) -> tuple[str, ...]:
     """What the audit takes to be so, then what the scenario does."""
-    exchanges = result.scenario.venues_of(PerpExchange)
-    own = EXCHANGE_ASSUMPTIONS if exchanges else ()
-    return (*ASSUMPTIONS, *own, *result.scenario.assumptions)
+    isolated = ISOLATED_ASSUMPTIONS if result.scenario.venues_of(IsolatedLending) else ()
+    exchanges = EXCHANGE_ASSUMPTIONS if result.scenario.venues_of(PerpExchange) else ()
+    return (*ASSUMPTIONS, *isolated, *exchanges, *result.scenario.assumptions)
 
 
 def headline(result: AuditResult) -> str:

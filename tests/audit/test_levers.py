@@ -162,3 +162,15 @@ def test_maps_and_relaxations_need_what_they_say():
     assert relaxations(scenario, (), evaluator)[0].share is None  # no draws, nothing known
     assert len(health_by_depth(scenario, (), evaluator)) == len(scenario.audit.health)
     assert evaluator.runs == 0
+
+
+def test_parameters_of_several_markets_are_told_apart():
+    """Five venues with CRV as collateral, and three close factors."""
+    scenario = load_scenario("five-venue-founder")
+    found = levers(scenario, 0)
+    assert len({lever.name for lever in found}) == len(found)
+    assert {"LTV of CRV in llama", "close factor in small", "LLTV of silo"} <= {
+        lever.name for lever in found
+    }
+    moved = factors(scenario)
+    assert len({factor.name for factor in moved}) == len(moved)
