@@ -32,10 +32,8 @@ class BasisTraderAgent(VenueParticipant[BasisTrader]):
         """Sells spot that no short stands against, and buys the short back where it is cheap."""
         if self._outages.out(view):
             return []
-        waiting = [key for owner, key in view.mempool if owner == self.name]
-        orders = [order for key in waiting for order in self._maker.raised(view, key)]
         new = (self._sell_spot(view), self._buy_back(view))
-        return orders + [order for order in new if order is not None]
+        return self._raised(view) + [order for order in new if order is not None]
 
     def _sell_spot(self, view: View) -> Order | None:
         if (self.name, "spot") in view.mempool:

@@ -98,11 +98,14 @@ class FundingKeeperAgent(VenueParticipant[FundingKeeper]):
 
     def act(self, view: View) -> list[Order]:
         """An order for each market when the time has come."""
-        if self._outages.out(view) or view.seconds < self._next:
+        if self._outages.out(view):
             return []
+        waiting = self._raised(view)
+        if view.seconds < self._next:
+            return waiting
         self._next = view.seconds + self._spec.every_s
         venue = view.exchanges[self._spec.venue].venue
-        return [
+        return waiting + [
             self._maker.order(
                 view,
                 "accrue",

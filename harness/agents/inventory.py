@@ -35,7 +35,7 @@ class InventoryLiquidatorAgent(VenueParticipant[InventoryLiquidator]):
         gone = self._withdrawal.gone(view)
         if self._outages.out(view):
             return []
-        orders = self._sales(view, venue)
+        orders = [*self._raised(view), *self._sales(view, venue)]
         if not gone and venue.unhealthy_since:
             orders += self._purchases(view, venue)
         return orders

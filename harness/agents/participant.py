@@ -6,7 +6,9 @@ from typing import Generic, Protocol, TypeVar
 
 from harness.accounts import account
 from harness.agents.base import Context, OrderMaker, OutageClock
+from harness.orders import Order
 from harness.scenario import Bid, Outages
+from harness.view import View
 
 
 class ParticipantSpec(Protocol):
@@ -55,6 +57,11 @@ class Participant(Generic[S]):
         self._sender = account(spec.name, index).address if sender is None else sender
         self._outages = OutageClock(spec.outages, context, self.name)
         self._maker = OrderMaker(context, self.name, self._sender, spec.bid, spec.latency_blocks)
+
+    def _raised(self, view: View) -> list[Order]:
+        """All its orders that wait, at what is bid now."""
+        keys = [key for owner, key in view.mempool if owner == self.name]
+        return [order for key in keys for order in self._maker.raised(view, key)]
 
 
 class VenueParticipant(Participant[V]):

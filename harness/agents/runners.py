@@ -33,7 +33,7 @@ class SupplierAgent(VenueParticipant[Supplier]):
         if not self._runs or self._outages.out(view):
             return []
         if view.waiting(self.name):
-            return self._maker.raised(view, "")
+            return self._raised(view)
         claims = venue.supplied(self._sender)[self._place]
         if claims == 0 or state.cash == 0 or (self._least > state.cash < claims):
             return []
@@ -68,7 +68,7 @@ class LiquidityProviderAgent(Participant[LiquidityProvider]):
         if not gone or self._outages.out(view) or self._executor is None:
             return []
         if view.waiting(self.name):
-            return self._maker.raised(view, "")
+            return self._raised(view)
         held = view.ask(self._pool, "balanceOf", self._sender)
         if self._held is None:
             self._held = held

@@ -32,8 +32,10 @@ class StalePriceBorrowerAgent(VenueParticipant[StalePriceBorrower]):
     def act(self, view: View) -> list[Order]:
         """The order that takes the difference, if it pays."""
         executor = self._world.leverage_executor
-        if executor is None or self._outages.out(view) or view.waiting(self.name):
+        if executor is None or self._outages.out(view):
             return []
+        if view.waiting(self.name):
+            return self._raised(view)
         held = view.balances(USD, [self._sender])[0]
         if self._capital is None:
             self._capital = held

@@ -38,7 +38,7 @@ class GuardianAgent(VenueParticipant[Guardian]):
         if self._outages.out(view):
             return []
         if view.waiting(self.name):
-            return [*self._maker.raised(view, str(True)), *self._maker.raised(view, str(False))]
+            return self._raised(view)
         if self._paused_at is not None:
             if view.timestamp < self._paused_at + self._spec.pause_s:
                 return []
@@ -95,7 +95,7 @@ class GovernorAgent(VenueParticipant[Governor]):
         if self._outages.out(view):
             return []
         if view.waiting(self.name):
-            return self._maker.raised(view, "")
+            return self._raised(view)
         wanted = self._listed
         for least, threshold in self._spec.steps:
             if fall >= least:

@@ -31,7 +31,7 @@ class VaultDepositorAgent(Participant[VaultDepositor]):
         if not self._runs or self._outages.out(view):
             return []
         if view.waiting(self.name):
-            return self._maker.raised(view, "")
+            return self._raised(view)
         state = view.vaults[self._spec.vault]
         shares, owner = view.balances(self._share, [self._sender])[0], self._sender
         cash, worth = state.liquidity, state.assets_down(shares)

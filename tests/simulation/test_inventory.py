@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from harness.run import run
-from harness.scenario import InventoryLiquidator, PoolSpotFeed, Withdrawal
+from harness.scenario import Bid, InventoryLiquidator, PoolSpotFeed, Withdrawal
 
 ETH = 10**18
 
@@ -121,3 +121,16 @@ def test_a_fall_sends_them_away(small) -> None:
     )
     assert {row.account for row in stays.run.liquidations} == {0, 1}
     assert {(row.account, row.unsold) for row in leaves.run.liquidations} == {(0, 0)}
+
+
+def test_an_order_that_waits_is_raised(small) -> None:
+    """A bid of 10 that rises by 10 with every block meets 50 four blocks on; then the sale's."""
+    rising = Bid(base_gwei=10, escalation_bps=10_000, max_gwei=50)
+    space = {"background_bid_gwei": ((0, 50),)}
+    result = run(falling(small, keeper(small, bid=rising), space=space, blocks=24), 1)
+    (seized, sold) = (
+        [row for row in result.run.transactions if row.action == action and row.place >= 0]
+        for action in ("seize", "sell_inventory")
+    )
+    assert [(row.block - row.available, row.bid) for row in seized] == [(4, 50 * 10**9)] * 2
+    assert [(row.block - row.available, row.bid) for row in sold] == [(4, 50 * 10**9)]

@@ -373,3 +373,11 @@ def test_providers_cannot_have_more_than_the_pool(small) -> None:
     )
     with pytest.raises(ScenarioError, match="at most 10000 of pool together, not 11000"):
         small.scenario(agents=two)
+
+
+def test_who_comes_for_a_stale_price_raises_a_bid_that_waits(small) -> None:
+    rising = Bid(base_gwei=10, escalation_bps=10_000, max_gwei=50)
+    space = {"background_bid_gwei": ((0, 50),)}
+    result = stale(small, taker(small, bid=rising), space=space)
+    (row,) = (row for row in result.run.transactions if row.action == "leverage")
+    assert (row.status, row.block - row.available, row.bid) == ("succeeded", 4, 50 * 10**9)
