@@ -10,6 +10,7 @@ a bounded feed, and of nobody where a minimum or a cap is answered.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 
 from harness.feeds import capped_terms
 from harness.scenario import (
@@ -37,17 +38,18 @@ class Sight:
 
     def __init__(self, world: World, scenario: Scenario, start_prices: Mapping[str, int]) -> None:
         self._sources = world.sources
-        self._clock_start = scenario.clock.start
         #: the last forced trade; that of the block before the one at hand; those after each block
         self.last_trade = 0
         self._before = 0
         self._after = [0]
         self._reported = dict.fromkeys(world.sources, 0)
-        self._stuck = {
-            source.reads[0]: name
-            for name, source in world.sources.items()
-            if isinstance(source.feed, StuckFeed)
-        }
+        #: stuck feeds by the push source whose reports they hear, with when they stop
+        self._hearing: dict[str, list[tuple[str, float]]] = {}
+        for name, source in world.sources.items():
+            if isinstance(source.feed, StuckFeed):
+                stale = source.feed.stale_from_s
+                until = inf if stale is None else scenario.clock.start + stale
+                self._hearing.setdefault(source.reads[0], []).append((name, until))
         self._caps = {
             name: capped_terms(scenario, source, start_prices)
             for name, source in world.sources.items()
@@ -74,11 +76,8 @@ class Sight:
     def transmitted(self, name: str, observed: int, timestamp: int) -> None:
         """A report entered the block at hand; it was made on the state after ``observed``."""
         self._reported[name] = self._after[observed]
-        stuck = self._stuck.get(name)
-        if stuck is not None:
-            feed = self._sources[stuck].feed
-            stale = feed.stale_from_s if isinstance(feed, StuckFeed) else None
-            if stale is None or timestamp < self._clock_start + stale:
+        for stuck, until in self._hearing.get(name, ()):
+            if timestamp < until:
                 self._reported[stuck] = self._after[observed]
 
     def close_block(self) -> None:

@@ -186,6 +186,17 @@ def test_a_stuck_feed_stays_at_its_minimum_and_then_hears_nothing(small) -> None
     assert result.summary["checks"]["invariants"]["ORA-5"]
 
 
+def test_feeds_stuck_on_one_source_have_all_seen_the_trades_it_reports(small) -> None:
+    """Two markets may read one reporter through minima of their own."""
+    names = ("one", "other")
+    stuck = [(name, StuckFeed("report", 1.0 + i)) for i, name in enumerate(names)]
+    feed = MedianFeed(sources=names, within=(*stuck, ("report", small.feed())))
+    blocks = small.run(falling(small, feed), 1).run.blocks
+    seen = [{row.feeds[f"ETH.{name}"].seen_trade for name in (*names, "report")} for row in blocks]
+    assert max(seen[-1]) > 0
+    assert all(len(each) == 1 for each in seen)
+
+
 def test_a_market_with_a_minimum_check_refuses_what_is_stuck(small) -> None:
     stuck = StuckFeed("report", 900.0, within=(("report", small.feed()),), min_answer_usd=900.0)
     result = small.run(small.scenario(prices=((0, 1000.0), (3, 850.0)), feed=stuck), 1)
