@@ -239,6 +239,12 @@ def test_what_liquidators_plan_is_what_the_router_pays(make_curated: Any, chain:
             with chain.anchor():
                 assert market.sell(amount)[0] == ways.amount_out(amount)
             onward = ways._replace(onward=Hop(*reserves, 3_000))
+            with chain.anchor():  # as in the twin
+                market.set("setCutAll", True)
+                assert market.sell(amount)[0] == ways.marginal_out(amount)
+            with chain.anchor():
+                market.set("setCutAll", True)
+                assert market.sell(amount, market.eth)[0] == onward.marginal_out(amount)
             assert market.sell(amount, market.eth)[0] == onward.amount_out(amount)
 
 
@@ -283,6 +289,16 @@ def test_a_cut_sale_is_filled_at_the_quotes_and_moves_neither_pool_nor_vault(
     assert market.chain.reserves(market.pool) == before
     assert market.vault.read("totalSupply") == supply
     assert market.chain.balance(market.share, market.sink) == 60_000 * market.unit
+
+
+def test_a_cut_sale_is_all_at_the_pools_quote_where_that_is_above_the_worth(market: Market) -> None:
+    market.lose()
+    market.set("setCut", market.origin, True)
+    before, amount = market.chain.reserves(market.pool), 60_000 * market.unit
+    paid, (sold,) = market.sell(amount)
+    assert sold["pool"] == market.pool.address
+    assert paid == amount * (PIPS - FEE) // PIPS > amount * market.worth
+    assert market.chain.reserves(market.pool) == before
 
 
 def test_a_cut_redemption_has_no_limit_and_leaves_the_pool_to_the_market(market: Market) -> None:
