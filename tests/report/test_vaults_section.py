@@ -69,3 +69,38 @@ def test_the_terminal_tells_what_a_share_is_worth(folder, capsys) -> None:
     printed = capsys.readouterr().out
     assert re.search(r"worth of a vUSDX +\$1\.0000 +\$0\.8\d\d\d", printed)
     assert re.search(r"lost in alt +\$[\d,]+", printed)
+
+
+POOL = """
+[[venue]]
+kind = "pool"
+name = "shares"
+base = "vUSDX"
+quote = "USDX"
+base_reserve = 100_000
+
+[[agent]]
+kind = "share-arbitrageur"
+name = "arbitrageur"
+pool = "shares"
+cash = 1_000_000
+bid = {base_gwei = 0}
+"""
+
+
+def test_page_and_terminal_tell_what_the_shares_cost_in_their_pool(tmp_path, capsys) -> None:
+    scenario, out = tmp_path / "traded.toml", tmp_path / "out"
+    scenario.write_text(FILE.read_text("utf-8") + POOL, "utf-8")
+    assert main(["run", str(scenario), "--seed", "1", "--out", str(out)]) == 0
+    found = json.loads((out / "summary.json").read_text("utf-8"))["vaults"]["prime"]["pool"]
+    printed = capsys.readouterr().out
+    end = f"${found['price_usd']['end']:.4f}"
+    assert re.search(rf"price of one in shares +\$1\.0000 +{re.escape(end)}", printed)
+    short = f"${found['shortfall_usd']['beta']:,.0f}"
+    assert re.search(rf"shortfall of beta at that price +{re.escape(short)}", printed)
+    assert main(["report", str(out), "--quiet"]) == 0
+    page = (out / "report.html").read_text("utf-8")
+    section = re.sub("<[^>]+>", "", page[page.index('<section id="vaults"') :])
+    assert f"In shares it cost {end} at the end" in section
+    # beside worth with and without feedback, block by block
+    assert "price in its pool" in section
