@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from harness.errors import ScenarioError
 from harness.scenario._check_modules import check_modules
 from harness.scenario._check_perps import check_exchanges
+from harness.scenario._decode import require_built_in
 from harness.scenario.agents import (
+    Agent,
     Arbitrageur,
     Governor,
     Guardian,
@@ -18,7 +20,7 @@ from harness.scenario.agents import (
 )
 from harness.scenario.assets import CASH, Asset, check_some
 from harness.scenario.blocks import Outages
-from harness.scenario.clearing import check_clearing
+from harness.scenario.clearing import ClearingHouse, check_clearing
 from harness.scenario.feeds import CappedFeed, CheckedFeed, Feed, MedianFeed, PoolTwapFeed, PushFeed
 from harness.scenario.leavers import (
     LiquidityProvider,
@@ -28,6 +30,7 @@ from harness.scenario.leavers import (
 )
 from harness.scenario.model import Scenario
 from harness.scenario.names import check_names
+from harness.scenario.perps import PerpExchange
 from harness.scenario.populations import Borrowers, Positions, Response
 from harness.scenario.prices import (
     Correlation,
@@ -37,8 +40,14 @@ from harness.scenario.prices import (
 )
 from harness.scenario.sources import feed_sources, own
 from harness.scenario.units import BPS, RAY, rate_ray
-from harness.scenario.vaults import check_vaults, lent_by_vaults, pools_of_shares
+from harness.scenario.vaults import Vault, check_vaults, lent_by_vaults, pools_of_shares
 from harness.scenario.venues import IsolatedLending, Lending, LendingAsset, Pool, PooledLending
+
+_MOST = 1e18
+"""Tokens of any amount in a scenario."""
+
+_DEPLOYED = (Pool, PooledLending, IsolatedLending, Vault, PerpExchange, ClearingHouse)
+"""Kinds of venues that set-up has contracts for."""
 
 
 def check(scenario: Scenario) -> tuple[str, ...]:
@@ -46,6 +55,8 @@ def check(scenario: Scenario) -> tuple[str, ...]:
     symbols = _unique([asset.symbol for asset in scenario.assets], "asset", "symbol")
     if not symbols:
         raise ScenarioError("asset", [], "at least one asset")
+    for i, venue in enumerate(scenario.venues):
+        require_built_in(venue, _DEPLOYED, f"venue[{i}]")
     _unique([venue.name for venue in scenario.venues], "venue", "name")
     _unique([population.name for population in scenario.populations], "population", "name")
     _unique([agent.name for agent in scenario.agents], "agent", "name")
@@ -436,10 +447,9 @@ def _check_agents(scenario: Scenario, symbols: Sequence[str]) -> None:
     pools = [venue.name for venue in scenario.venues_of(Pool)]
     for i, agent in enumerate(scenario.agents):
         path = f"agent[{i}]"
+        _check_means(agent, symbols, path)
         if isinstance(agent, Liquidator | InventoryLiquidator):
             _known(agent.venue, lending, f"{path}.venue", "a lending venue")
-            for symbol, _ in agent.capital:
-                _known(symbol, symbols, f"{path}.capital.{symbol}", "an asset's symbol")
             if agent.withdrawal.fall_bps:
                 where = f"{path}.withdrawal.asset"
                 _known(agent.withdrawal.asset, symbols, where, "an asset's symbol")
@@ -482,6 +492,20 @@ def _check_agents(scenario: Scenario, symbols: Sequence[str]) -> None:
         outages = getattr(agent, "outages", None)
         if isinstance(outages, Outages):
             _windows(outages.windows, f"{path}.outages")
+
+
+def _check_means(agent: Agent, symbols: Sequence[str], path: str) -> None:
+    """How many there are and what each is given (`harness.funding`); one from outside may have any
+    fields, with any limits."""
+    if agent.count < 1:
+        raise ScenarioError(f"{path}.count", agent.count, "1 or more")
+    deposit = getattr(agent, "fee_deposit", 0.0)
+    if not 0 <= deposit <= _MOST:
+        raise ScenarioError(f"{path}.fee_deposit", deposit, f"0 to {_MOST:g} tokens")
+    for symbol, amount in getattr(agent, "capital", ()):
+        _known(symbol, symbols, f"{path}.capital.{symbol}", "an asset's symbol")
+        if not 0 <= amount <= _MOST:
+            raise ScenarioError(f"{path}.capital.{symbol}", amount, f"0 to {_MOST:g} tokens")
 
 
 def _check_participant(

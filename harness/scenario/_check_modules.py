@@ -5,20 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.errors import ScenarioError
+from harness.scenario._decode import require_built_in
 from harness.scenario.agents import Agent, InventoryLiquidator, Liquidator
 from harness.scenario.assets import check_some
 from harness.scenario.liquidation import (
     AbsorbAndSell,
     DutchAuctions,
     EnglishAuctions,
+    ExponentialCurve,
     FixedBonus,
     GrowingDiscount,
+    LinearCurve,
     LiquidationDesign,
     StabilityDeposits,
+    StepCurve,
 )
 from harness.scenario.model import Scenario
 from harness.scenario.participants import Buyer, Depositor, Trigger
 from harness.scenario.venues import Lending, PooledLending
+
+#: Designs that set-up has contracts for.
+_DEPLOYED = (
+    FixedBonus,
+    GrowingDiscount,
+    DutchAuctions,
+    EnglishAuctions,
+    AbsorbAndSell,
+    StabilityDeposits,
+)
 
 #: Designs in which whoever repays gets the collateral at once.
 _AT_ONCE = (FixedBonus, GrowingDiscount)
@@ -45,12 +59,6 @@ def check_modules(scenario: Scenario) -> None:
                 if end <= start:
                     where = f"{path}.outages.windows[{j}][1]"
                     raise ScenarioError(where, end, f"an end after the start {start}")
-        if isinstance(agent, Buyer):
-            symbols = [asset.symbol for asset in scenario.assets]
-            for symbol, _ in agent.capital:
-                if symbol not in symbols:
-                    allowed = f"an asset's symbol: one of {', '.join(symbols)}"
-                    raise ScenarioError(f"{path}.capital.{symbol}", symbol, allowed)
         if isinstance(agent, Liquidator):
             for name in agent.serves:
                 _liquidates(scenario, name, _AT_ONCE, f"{path}.venue")
@@ -90,7 +98,9 @@ def _liquidates(
 
 def _check_design(scenario: Scenario, venue: PooledLending, path: str) -> None:
     design = venue.liquidation
+    require_built_in(design, _DEPLOYED, path)
     if isinstance(design, DutchAuctions):
+        require_built_in(design.curve, (StepCurve, LinearCurve, ExponentialCurve), f"{path}.curve")
         _check_dutch(design, path)
     listed = {asset.symbol: asset.liquidation_threshold_bps for asset in venue.assets}
     if isinstance(design, EnglishAuctions):

@@ -130,6 +130,13 @@ class Family:
         return cls.kind_name or f"{cls.__module__}:{cls.__qualname__}"
 
 
+def require_built_in(member: Family, kinds: tuple[type[Family], ...], path: str) -> None:
+    """Raises ScenarioError for a member from outside where only these kinds will do."""
+    if not isinstance(member, kinds):
+        allowed = "one of " + ", ".join(sorted(kind.kind_name for kind in kinds))
+        raise ScenarioError(f"{path}.{member.tag}", member.tag_value(), allowed)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class FieldSpec:
     """One dataclass field as the file sees it."""

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import pytest
 
 from harness.cli import main
 from harness.engine import default_engine
 from harness.errors import ScenarioError
 from harness.run import Stage, set_up
-from harness.scenario import Scenario, load_scenario
+from harness.scenario import (
+    Agent,
+    Amounts,
+    LiquidationDesign,
+    Scenario,
+    Venue,
+    checked,
+    load_scenario,
+)
 
 SEED = 1
 
@@ -132,3 +142,46 @@ def test_a_borrower_of_less_than_a_base_unit_owes_nothing() -> None:
         Stage(scenario, SEED, engine, (paths, world))
     finally:
         engine.close()
+
+
+@dataclass(frozen=True)
+class Unknown(Venue):
+    """A venue that nothing deploys."""
+
+    name: str = "elsewhere"
+
+
+@dataclass(frozen=True)
+class Unpriced(LiquidationDesign):
+    """A design without a contract."""
+
+
+@dataclass(frozen=True)
+class Idler(Agent):
+    """An agent from outside whose fields have no limits of their own."""
+
+    name: str = "idler"
+    count: int = 1
+    fee_deposit: float = 0.0
+    capital: Amounts = ()
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (lambda s: {"venues": (*s.venues, Unknown())}, r"venue\[2\]\.kind"),
+        (
+            lambda s: {"venues": (s.venues[0], replace(s.venues[1], liquidation=Unpriced()))},
+            r"venue\[1\]\.liquidation\.kind",
+        ),
+        (lambda _: {"agents": (Idler(count=0),)}, r"agent\[0\]\.count"),
+        (lambda _: {"agents": (Idler(fee_deposit=-1.0),)}, r"agent\[0\]\.fee_deposit"),
+        (lambda _: {"agents": (Idler(capital=(("GOLD", 1.0),)),)}, r"agent\[0\]\.capital\.GOLD"),
+        (lambda _: {"agents": (Idler(capital=(("ETH", -1.0),)),)}, r"agent\[0\]\.capital\.ETH"),
+    ],
+)
+def test_parts_from_outside_are_ones_that_set_up_can_give_what_they_ask_for(change, field) -> None:
+    """A venue of an unknown kind was left out without a word."""
+    calm = load_scenario("calm")
+    with pytest.raises(ScenarioError, match=field):
+        checked(replace(calm, **change(calm)))
