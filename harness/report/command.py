@@ -13,6 +13,14 @@ from harness.report.data import load_run
 from harness.report.page import render
 from harness.results import MANIFEST, REPORT
 
+_ELSEWHERE = {
+    "audit.html": "audit.html is the page of an audit",
+    "audit.json": "audit.json is what an audit found; --format html writes its page",
+    "sweep.json": "results.json is what a sweep found",
+    "attack.json": "attack.json is what an attack came to",
+}
+"""What other commands write, by a file of theirs."""
+
 
 def report(run_dir: Path, out: Path | None = None) -> Path:
     """Writes one self-contained HTML page about a run or a comparison and returns its path.
@@ -23,6 +31,8 @@ def report(run_dir: Path, out: Path | None = None) -> Path:
     Raises ScenarioError if the directory is not that of a complete, unchanged run or of a
     comparison, or the file cannot be written; nothing half-written is left.
     """
+    if not (run_dir / MANIFEST).exists():
+        _refuse_other_pages(run_dir)
     if (run_dir / COMPARISON).is_file() and not (run_dir / MANIFEST).exists():
         files, page = [COMPARISON], render_comparison(load_comparison(run_dir))
     else:
@@ -32,6 +42,15 @@ def report(run_dir: Path, out: Path | None = None) -> Path:
     if target.resolve() in {(run_dir / name).resolve() for name in files}:
         raise ScenarioError("--out", str(target), "a file other than those of the run")
     return write_page(target, page)
+
+
+def _refuse_other_pages(folder: Path) -> None:
+    """Raises ScenarioError for the folder of an audit, a sweep or an attack, and says where its
+    findings are."""
+    for file, found in _ELSEWHERE.items():
+        if (folder / file).is_file():
+            allowed = f"a folder that `harness run` or `compare` wrote; here {found}"
+            raise ScenarioError("run directory", str(folder), allowed)
 
 
 def write_page(target: Path, text: str) -> Path:

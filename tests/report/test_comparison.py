@@ -270,3 +270,11 @@ def test_nothing_overflows_or_is_fetched_in_a_browser(browser, tmp_path, width) 
         if event.get("method") == "Network.requestWillBeSent"
     }
     assert asked == {page.resolve().as_uri()}
+
+
+@pytest.mark.parametrize("name", ["audit.html", "audit.json", "sweep.json", "attack.json"])
+def test_folders_of_other_commands_are_refused_with_where_to_look(tmp_path, name) -> None:
+    tmp_path.joinpath(name).write_text("{}", "utf-8")
+    with pytest.raises(ScenarioError, match=r"here [a-z]+\.(html|json) is") as raised:
+        report(tmp_path)
+    assert raised.value.field == "run directory"
