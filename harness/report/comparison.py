@@ -243,7 +243,7 @@ def _changed(change: Interval, figure: str) -> str:
 
 
 def _style(change: Interval, figure: str) -> str:
-    sign = direction(change)
+    sign = direction(_drawn(change, figure))
     better = _SHOWN[figure].better
     if not sign:
         return _UNSURE
@@ -310,7 +310,7 @@ def _sentence(compared: Compared, name: str) -> Markup:
     parts: list[str] = []
     for figure in compared.figures:
         shown, change = _SHOWN[figure], cells[figure]
-        if change is None or not direction(change) or shown.better == _NEITHER:
+        if change is None or not direction(_drawn(change, figure)) or shown.better == _NEITHER:
             continue
         verb = "rises" if change.mean > 0 else "falls"
         parts.append(f"{shown.name.lower()} {verb} by {_said(abs(change.mean), figure)}")

@@ -145,6 +145,8 @@ def test_changes_that_read_as_nothing_are_drawn_as_nothing(tmp_path) -> None:
     drawn = page[page.index('id="capital-efficiency-forest"') :]
     drawn = drawn[: drawn.index("</figure>")]
     assert "helps: 0.000 [0.000, 0.000]" in drawn
+    assert "capital efficiency falls" not in page
+    assert "mark wave-4" in drawn
     assert not re.search(r"[-\u2212]0(\.0*)?[^.\d]", re.sub('="[^"]*"', "", drawn))
 
 
