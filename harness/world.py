@@ -1,9 +1,7 @@
 """The deployed world of a scenario: tokens, outside markets, feeds, pools, routers and venues.
 
 ``deploy`` writes the whole set-up down as transactions; nothing runs until an engine executes
-them. Who is who: ``admin`` configures, ``minter`` mints, ``publisher`` states the outside prices,
-``keeper`` reports to the feeds, ``builder`` charges fees, ``seeder`` pays for what is there at the
-start, and ``outside`` receives what borrowers borrowed.
+them. `harness.people` says who is who.
 """
 
 from __future__ import annotations

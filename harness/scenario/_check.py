@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from harness.errors import ScenarioError
 from harness.scenario._check_modules import check_modules
 from harness.scenario._check_perps import check_exchanges
-from harness.scenario._decode import require_built_in
+from harness.scenario._decode import require_built_in, require_known
 from harness.scenario.agents import (
     Agent,
     Arbitrageur,
@@ -61,7 +61,9 @@ def check(scenario: Scenario) -> tuple[str, ...]:
     _unique([population.name for population in scenario.populations], "population", "name")
     _unique([agent.name for agent in scenario.agents], "agent", "name")
     check_names(scenario)
-    _known(scenario.block_space.fee_asset, symbols, "block_space.fee_asset", "an asset's symbol")
+    require_known(
+        scenario.block_space.fee_asset, symbols, "block_space.fee_asset", "an asset's symbol"
+    )
     _steps(scenario.block_space.background_bid_gwei, "block_space.background_bid_gwei")
     for i, asset in enumerate(scenario.assets):
         _check_asset(scenario, asset, f"asset[{i}]")
@@ -85,11 +87,6 @@ def _unique(names: Sequence[str], array: str, key: str = "") -> tuple[str, ...]:
             path = f"{array}[{i}].{key}" if key else f"{array}[{i}]"
             raise ScenarioError(path, name, "each only once")
     return tuple(names)
-
-
-def _known(value: str, names: Sequence[str], path: str, what: str) -> None:
-    if value not in names:
-        raise ScenarioError(path, value, f"{what}: one of {', '.join(names) or '(there are none)'}")
 
 
 def _steps(steps: Sequence[tuple[int, float]], path: str) -> None:
@@ -221,7 +218,7 @@ def _check_correlation(scenario: Scenario, correlation: Correlation, path: str) 
     _unique(names, f"{path}.assets")
     for i, name in enumerate(names):
         moving = [a.symbol for a in scenario.assets if isinstance(a.price, JumpDiffusionPrice)]
-        _known(name, moving, f"{path}.assets[{i}]", "a jump-diffusion asset")
+        require_known(name, moving, f"{path}.assets[{i}]", "a jump-diffusion asset")
         for j, other in enumerate(scenario.correlations):
             if other is not correlation and name in other.assets:
                 raise ScenarioError(f"{path}.assets[{i}]", name, f"not also in correlation[{j}]")
@@ -273,8 +270,8 @@ def _check_venues(scenario: Scenario, symbols: Sequence[str]) -> Iterator[str]:
     for i, venue in enumerate(scenario.venues):
         path = f"venue[{i}]"
         if isinstance(venue, Pool):
-            _known(venue.base, symbols, f"{path}.base", "an asset's symbol")
-            _known(venue.quote, symbols, f"{path}.quote", "an asset's symbol")
+            require_known(venue.base, symbols, f"{path}.base", "an asset's symbol")
+            require_known(venue.quote, symbols, f"{path}.quote", "an asset's symbol")
             if venue.base == venue.quote:
                 raise ScenarioError(f"{path}.quote", venue.quote, f"not the base {venue.base}")
         if isinstance(venue, PooledLending):
@@ -285,7 +282,7 @@ def _check_venues(scenario: Scenario, symbols: Sequence[str]) -> Iterator[str]:
                 if listed.source:
                     names = [name for name, _ in own(scenario.asset(listed.symbol).feed)]
                     allowed = f"a source within the feed of {listed.symbol}"
-                    _known(listed.source, names, f"{here}.source", allowed)
+                    require_known(listed.source, names, f"{here}.source", allowed)
                 yield from _check_listing(listed, here)
         if isinstance(venue, IsolatedLending):
             for key, symbol in (("collateral", venue.collateral), ("debt", venue.debt)):
@@ -297,7 +294,7 @@ def _check_venues(scenario: Scenario, symbols: Sequence[str]) -> Iterator[str]:
 
 def _check_lendable(scenario: Scenario, symbol: str, path: str, symbols: Sequence[str]) -> None:
     """An asset that a lending market can price and count."""
-    _known(symbol, symbols, path, "an asset's symbol")
+    require_known(symbol, symbols, path, "an asset's symbol")
     asset = scenario.asset(symbol)
     if asset.feed is None:
         raise ScenarioError(path, symbol, "an asset with a feed ([asset.feed])")
@@ -364,7 +361,7 @@ def _check_holders(scenario: Scenario, population: Borrowers | Positions, path: 
         and other.venue != population.venue
     ]
     allowed = "a population of another venue with holders of its own"
-    _known(population.holders, others, f"{path}.holders", allowed)
+    require_known(population.holders, others, f"{path}.holders", allowed)
     for other in scenario.populations:
         same = isinstance(other, Borrowers | Positions) and other.holders == population.holders
         if same and other is not population and other.venue == population.venue:
@@ -376,12 +373,12 @@ def _check_populations(scenario: Scenario) -> Iterator[str]:
     for i, population in enumerate(scenario.populations):
         path = f"population[{i}]"
         if isinstance(population, Borrowers):
-            _known(population.venue, lending, f"{path}.venue", "a lending venue")
+            require_known(population.venue, lending, f"{path}.venue", "a lending venue")
             _check_response(population.response, f"{path}.response")
             _check_holders(scenario, population, path)
             yield from _check_borrowers(scenario, population, path)
         if isinstance(population, Positions):
-            _known(population.venue, lending, f"{path}.venue", "a lending venue")
+            require_known(population.venue, lending, f"{path}.venue", "a lending venue")
             _check_response(population.response, f"{path}.response")
             _check_holders(scenario, population, path)
             if not population.positions:
@@ -399,14 +396,14 @@ def _check_populations(scenario: Scenario) -> Iterator[str]:
                 ):
                     for symbol, _ in amounts:
                         where = f"{path}.position[{j}].{key}.{symbol}"
-                        _known(symbol, known, where, f"an asset listed in {market.name}")
+                        require_known(symbol, known, where, f"an asset listed in {market.name}")
 
 
 def _check_borrowers(scenario: Scenario, population: Borrowers, path: str) -> Iterator[str]:
     market = scenario.venue_as(Lending, population.venue)
     listed = [asset.symbol for asset in market.assets]
-    _known(population.collateral, listed, f"{path}.collateral", f"listed in {market.name}")
-    _known(population.debt, listed, f"{path}.debt", f"listed in {market.name}")
+    require_known(population.collateral, listed, f"{path}.collateral", f"listed in {market.name}")
+    require_known(population.debt, listed, f"{path}.debt", f"listed in {market.name}")
     if population.collateral == population.debt:
         allowed = f"not the collateral {population.collateral}"
         raise ScenarioError(f"{path}.debt", population.debt, allowed)
@@ -449,14 +446,14 @@ def _check_agents(scenario: Scenario, symbols: Sequence[str]) -> None:
         path = f"agent[{i}]"
         _check_means(agent, symbols, path)
         if isinstance(agent, Liquidator | InventoryLiquidator):
-            _known(agent.venue, lending, f"{path}.venue", "a lending venue")
+            require_known(agent.venue, lending, f"{path}.venue", "a lending venue")
             if agent.withdrawal.fall_bps:
                 where = f"{path}.withdrawal.asset"
-                _known(agent.withdrawal.asset, symbols, where, "an asset's symbol")
+                require_known(agent.withdrawal.asset, symbols, where, "an asset's symbol")
         if isinstance(agent, Liquidator):
             for j, other in enumerate(agent.further_venues):
                 here = f"{path}.further_venues[{j}]"
-                _known(other, lending, here, "a lending venue")
+                require_known(other, lending, here, "a lending venue")
                 if other in agent.serves[: j + 1]:
                     raise ScenarioError(here, other, "each venue only once")
         if isinstance(agent, Lender):
@@ -464,23 +461,23 @@ def _check_agents(scenario: Scenario, symbols: Sequence[str]) -> None:
             if not agent.venues:
                 raise ScenarioError(f"{path}.venues", [], "at least one venue")
             for j, name in enumerate(agent.venues):
-                _known(name, pooled, f"{path}.venues[{j}]", "a pooled-lending venue")
+                require_known(name, pooled, f"{path}.venues[{j}]", "a pooled-lending venue")
                 listed = [asset.symbol for asset in scenario.venue_as(PooledLending, name).assets]
-                _known(agent.asset, listed, f"{path}.asset", f"listed in {name}")
+                require_known(agent.asset, listed, f"{path}.asset", f"listed in {name}")
             check_some(agent.supplied, scenario.asset(agent.asset), f"{path}.supplied")
         if isinstance(agent, Arbitrageur):
-            _known(agent.pool, pools, f"{path}.pool", "a pool")
+            require_known(agent.pool, pools, f"{path}.pool", "a pool")
             pool = scenario.venue_as(Pool, agent.pool)
             for symbol in (pool.base, pool.quote):
                 if scenario.asset(symbol).external is None:
                     allowed = f"a pool whose assets have external markets; {symbol} has none"
                     raise ScenarioError(f"{path}.pool", agent.pool, allowed)
         if isinstance(agent, Guardian | Governor):
-            _known(agent.venue, pooled, f"{path}.venue", "a pooled-lending venue")
+            require_known(agent.venue, pooled, f"{path}.venue", "a pooled-lending venue")
             listed = [
                 asset.symbol for asset in scenario.venue_as(PooledLending, agent.venue).assets
             ]
-            _known(agent.asset, listed, f"{path}.asset", f"listed in {agent.venue}")
+            require_known(agent.asset, listed, f"{path}.asset", f"listed in {agent.venue}")
         if isinstance(agent, Guardian) and not (agent.fall_bps or agent.liquidated_usd):
             raise ScenarioError(f"{path}.fall_bps", 0, "above 0, or liquidated_usd above 0")
         if isinstance(agent, Governor):
@@ -503,7 +500,7 @@ def _check_means(agent: Agent, symbols: Sequence[str], path: str) -> None:
     if not 0 <= deposit <= _MOST:
         raise ScenarioError(f"{path}.fee_deposit", deposit, f"0 to {_MOST:g} tokens")
     for symbol, amount in getattr(agent, "capital", ()):
-        _known(symbol, symbols, f"{path}.capital.{symbol}", "an asset's symbol")
+        require_known(symbol, symbols, f"{path}.capital.{symbol}", "an asset's symbol")
         if not 0 <= amount <= _MOST:
             raise ScenarioError(f"{path}.capital.{symbol}", amount, f"0 to {_MOST:g} tokens")
 
@@ -515,7 +512,7 @@ def _check_participant(
     symbols = [asset.symbol for asset in scenario.assets]
     if isinstance(agent, LiquidityProvider):
         pools = [venue.name for venue in scenario.venues_of(Pool)]
-        _known(agent.pool, pools, f"{path}.pool", "a pool")
+        require_known(agent.pool, pools, f"{path}.pool", "a pool")
         if not agent.withdrawal.fall_bps:
             raise ScenarioError(f"{path}.withdrawal.fall_bps", 0, "above 0: when they leave")
         shares = [
@@ -528,17 +525,17 @@ def _check_participant(
             raise ScenarioError(f"{path}.share_bps", agent.share_bps, allowed)
     else:
         pooled = [venue.name for venue in scenario.venues_of(PooledLending)]
-        _known(agent.venue, pooled, f"{path}.venue", "a pooled-lending venue")
+        require_known(agent.venue, pooled, f"{path}.venue", "a pooled-lending venue")
         listed = [asset.symbol for asset in scenario.venue_as(PooledLending, agent.venue).assets]
     if isinstance(agent, Supplier):
-        _known(agent.asset, listed, f"{path}.asset", f"listed in {agent.venue}")
+        require_known(agent.asset, listed, f"{path}.asset", f"listed in {agent.venue}")
         check_some(agent.supplied, scenario.asset(agent.asset), f"{path}.supplied")
         if not (agent.loss_bps or agent.utilisation_bps or agent.withdrawal.fall_bps):
             allowed = "above 0, or utilisation_bps or withdrawal.fall_bps: when they run"
             raise ScenarioError(f"{path}.loss_bps", 0, allowed)
     if isinstance(agent, StalePriceBorrower):
         for key, symbol in (("collateral", agent.collateral), ("debt", agent.debt)):
-            _known(symbol, listed, f"{path}.{key}", f"listed in {agent.venue}")
+            require_known(symbol, listed, f"{path}.{key}", f"listed in {agent.venue}")
             if scenario.asset(symbol).external is None:
                 raise ScenarioError(f"{path}.{key}", symbol, "an asset with an outside market")
         if agent.collateral == agent.debt:
@@ -546,4 +543,4 @@ def _check_participant(
             raise ScenarioError(f"{path}.debt", agent.debt, allowed)
     elif agent.withdrawal.fall_bps:
         where = f"{path}.withdrawal.asset"
-        _known(agent.withdrawal.asset, symbols, where, "an asset's symbol")
+        require_known(agent.withdrawal.asset, symbols, where, "an asset's symbol")

@@ -55,10 +55,6 @@ def check_modules(scenario: Scenario) -> None:
         path = f"agent[{i}]"
         if isinstance(agent, Trigger | Buyer | Depositor):
             _serves(scenario, agent, f"{path}.venue")
-            for j, (start, end) in enumerate(agent.outages.windows):
-                if end <= start:
-                    where = f"{path}.outages.windows[{j}][1]"
-                    raise ScenarioError(where, end, f"an end after the start {start}")
         if isinstance(agent, Liquidator):
             for name in agent.serves:
                 _liquidates(scenario, name, _AT_ONCE, f"{path}.venue")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from harness.errors import ScenarioError
+from harness.scenario._decode import require_known
 from harness.scenario.model import Scenario
 from harness.scenario.perps import (
     BasisTrader,
@@ -44,18 +45,9 @@ def check_exchanges(scenario: Scenario) -> Iterator[str]:
     for i, agent in enumerate(scenario.agents):
         if isinstance(agent, _OF_EXCHANGES):
             exchanges = [venue.name for venue in scenario.venues_of(PerpExchange)]
-            _known(agent.venue, exchanges, f"agent[{i}].venue", "a perp-exchange venue")
-            for j, (start, end) in enumerate(agent.outages.windows):
-                if end <= start:
-                    allowed = f"an end after the start {start}"
-                    raise ScenarioError(f"agent[{i}].outages.windows[{j}][1]", end, allowed)
+            require_known(agent.venue, exchanges, f"agent[{i}].venue", "a perp-exchange venue")
         if isinstance(agent, BasisTrader | VaultHedger):
             _check_hedger(scenario, agent, f"agent[{i}]")
-
-
-def _known(value: str, names: Sequence[str], path: str, what: str) -> None:
-    if value not in names:
-        raise ScenarioError(path, value, f"{what}: one of {', '.join(names) or '(there are none)'}")
 
 
 def _check_exchange(scenario: Scenario, spec: PerpExchange, path: str) -> None:
@@ -96,7 +88,7 @@ def _check_exchange(scenario: Scenario, spec: PerpExchange, path: str) -> None:
 
 
 def _check_asset(scenario: Scenario, symbol: str, path: str) -> None:
-    _known(symbol, [asset.symbol for asset in scenario.assets], path, "an asset's symbol")
+    require_known(symbol, [asset.symbol for asset in scenario.assets], path, "an asset's symbol")
     asset = scenario.asset(symbol)
     if asset.is_share:
         raise ScenarioError(path, symbol, "no share of a vault: shares are redeemed, not traded")
@@ -131,22 +123,22 @@ def _check_tiers(market: PerpMarket, unit: int, path: str) -> None:
 
 def _check_traders(scenario: Scenario, population: Traders, path: str) -> None:
     exchanges = [venue.name for venue in scenario.venues_of(PerpExchange)]
-    _known(population.venue, exchanges, f"{path}.venue", "a perp-exchange venue")
+    require_known(population.venue, exchanges, f"{path}.venue", "a perp-exchange venue")
     spec = scenario.venue_as(PerpExchange, population.venue)
     markets = [market.symbol for market in spec.markets]
     for symbol, _ in population.markets:
-        _known(symbol, markets, f"{path}.markets.{symbol}", f"a market of {spec.name}")
+        require_known(symbol, markets, f"{path}.markets.{symbol}", f"a market of {spec.name}")
     weighted = [symbol for symbol, weight in population.markets if round(weight * 10**6) > 0]
     if population.markets_each > len(weighted):
         allowed = f"at most the {len(weighted)} markets with a weight above 0"
         raise ScenarioError(f"{path}.markets_each", population.markets_each, allowed)
     held = [spec.settlement, *(collateral.symbol for collateral in spec.collaterals)]
     for symbol, _ in population.collateral:
-        _known(symbol, held, f"{path}.collateral.{symbol}", f"a collateral of {spec.name}")
+        require_known(symbol, held, f"{path}.collateral.{symbol}", f"a collateral of {spec.name}")
     others = [other.name for other in scenario.populations if isinstance(other, Traders)]
     if population.like:
         others.remove(population.name)
-        _known(population.like, others, f"{path}.like", "another population of traders")
+        require_known(population.like, others, f"{path}.like", "another population of traders")
     if population.leverage.max < population.leverage.min:
         allowed = f"at least min {population.leverage.min:g}"
         raise ScenarioError(f"{path}.leverage.max", population.leverage.max, allowed)
@@ -165,7 +157,9 @@ def _check_response(scenario: Scenario, spec: PerpExchange, population: Traders,
     if not (response.sell_bps or response.borrow_bps):
         return
     symbols = [asset.symbol for asset in scenario.assets if asset.symbol != spec.settlement]
-    _known(response.holding, symbols, f"{path}.holding", "an asset that is sold or borrowed on")
+    require_known(
+        response.holding, symbols, f"{path}.holding", "an asset that is sold or borrowed on"
+    )
     if response.sell_bps:
         pools = [{pool.base, pool.quote} for pool in scenario.venues_of(Pool)]
         if {response.holding, spec.settlement} not in pools:
@@ -173,10 +167,12 @@ def _check_response(scenario: Scenario, spec: PerpExchange, population: Traders,
             raise ScenarioError(f"{path}.holding", response.holding, allowed)
     if response.borrow_bps:
         lenders = [venue.name for venue in scenario.venues_of(Lending)]
-        _known(response.lender, lenders, f"{path}.lender", "a lending venue")
+        require_known(response.lender, lenders, f"{path}.lender", "a lending venue")
         lender = scenario.venue_as(Lending, response.lender)
         listed = [asset.symbol for asset in lender.assets]
-        _known(response.holding, listed, f"{path}.holding", f"an asset listed in {lender.name}")
+        require_known(
+            response.holding, listed, f"{path}.holding", f"an asset listed in {lender.name}"
+        )
         if spec.settlement not in listed:
             allowed = f"a venue that lends {spec.settlement}"
             raise ScenarioError(f"{path}.lender", response.lender, allowed)
@@ -190,9 +186,9 @@ def _check_hedger(scenario: Scenario, agent: BasisTrader | VaultHedger, path: st
     pooled = [symbol for symbol in markets if {symbol, spec.settlement} in pools]
     what = f"a market of {spec.name} with a pool against {spec.settlement}"
     if isinstance(agent, BasisTrader):
-        _known(agent.market, pooled, f"{path}.market", what)
+        require_known(agent.market, pooled, f"{path}.market", what)
         return
     for symbol, _ in agent.inventory:
-        _known(symbol, pooled, f"{path}.inventory.{symbol}", what)
+        require_known(symbol, pooled, f"{path}.inventory.{symbol}", what)
     if not pooled:
         raise ScenarioError(f"{path}.venue", agent.venue, f"an exchange with {what}")

@@ -17,7 +17,7 @@ import math
 import re
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from harness.errors import ScenarioError
@@ -128,6 +128,12 @@ class Family:
     def tag_value(cls) -> str:
         """What the file writes in the tag field for this class."""
         return cls.kind_name or f"{cls.__module__}:{cls.__qualname__}"
+
+
+def require_known(value: str, names: Sequence[str], path: str, what: str) -> None:
+    """Raises ScenarioError for a name that is none of these; ``what`` says what they are."""
+    if value not in names:
+        raise ScenarioError(path, value, f"{what}: one of {', '.join(names) or '(there are none)'}")
 
 
 def require_built_in(member: Family, kinds: tuple[type[Family], ...], path: str) -> None:
