@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.agents.base import Context, OrderMaker
+from harness.agents.base import Context
+from harness.agents.called import CalledBorrowers
 from harness.orders import Order
 from harness.population import Position
 from harness.protocols.pooled_lending import BPS, WAD, Holding
-from harness.scenario import Borrowers, Positions
 from harness.scenario.names import BORROWERS
 from harness.view import VenueState, View
 
@@ -22,20 +22,11 @@ from harness.view import VenueState, View
 _WITHDRAWAL_MARGIN_BPS = 9_900
 
 
-class BorrowerAgent:
+class BorrowerAgent(CalledBorrowers):
     """The borrowers of one venue who respond to margin calls."""
 
     def __init__(self, venue: str, context: Context) -> None:
-        self.name = f"{BORROWERS}{venue}"
-        self.venue = venue
-        self._world = context.world
-        self._context = context
-        self._bids = {
-            population.name: population.response.bid
-            for population in context.scenario.populations
-            if isinstance(population, Borrowers | Positions)
-        }
-        self._makers: dict[int, OrderMaker] = {}
+        super().__init__(f"{BORROWERS}{venue}", venue, context)
         #: blocks each account takes to answer, without those that never do or have spent their cash
         self._latencies = {
             number: position.latency_blocks
@@ -58,13 +49,7 @@ class BorrowerAgent:
         ]
         self._read_cash(view, venue, due)
         answers = [self._answer(view, venue, number, position) for number, position in due]
-        waiting = [
-            order
-            for owner, key in view.mempool
-            if owner == self.name
-            for order in self._maker(int(key), positions[int(key)]).raised(view, key)
-        ]
-        return [order for order in answers if order is not None] + waiting
+        return [order for order in answers if order is not None] + self._raised(view)
 
     def _read_cash(
         self, view: View, venue: VenueState, due: Sequence[tuple[int, Position]]
@@ -102,13 +87,6 @@ class BorrowerAgent:
             view, venue, number, position, holdings, pair, owed, secured, missing
         )
 
-    def _maker(self, number: int, position: Position) -> OrderMaker:
-        if number not in self._makers:
-            sender = self._world.venues[self.venue].accounts[number]
-            bid = self._bids[position.population]
-            self._makers[number] = OrderMaker(self._context, self.name, sender, bid, 0)
-        return self._makers[number]
-
     def _top_up(
         self,
         view: View,
@@ -142,7 +120,7 @@ class BorrowerAgent:
                 amount = min(cash, -(-missing * BPS * unit // (threshold * price)))
                 call = venue.venue.supply_call(symbol, amount, sender)
             if amount > 0:
-                maker = self._maker(number, position)
+                maker = self._maker(number)
                 return maker.order(view, "top_up", str(number), market.address, call)
         del self._latencies[number]
         return None
@@ -173,6 +151,4 @@ class BorrowerAgent:
             return None
         assets, executor = venue.venue.assets, venue.venue.deleverager
         data = venue.venue.deleverage_call(assets[collateral], assets[debt], amount)
-        return self._maker(number, position).order(
-            view, "deleverage", str(number), executor.address, data
-        )
+        return self._maker(number).order(view, "deleverage", str(number), executor.address, data)

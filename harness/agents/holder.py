@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.agents.base import Context, OrderMaker
+from harness.agents.base import Context
+from harness.agents.called import CalledBorrowers
 from harness.orders import Order
 from harness.population import Position
 from harness.protocols.pooled_lending import BPS, WAD, Holding
-from harness.scenario import Borrowers, Positions
 from harness.scenario.names import HOLDERS
 from harness.view import VenueState, View
 
@@ -28,20 +28,11 @@ WITHDRAW_GAS = 190_000
 _MARGIN_BPS = 9_900
 
 
-class HolderAgent:
+class HolderAgent(CalledBorrowers):
     """The called accounts of one venue whose holders have more elsewhere."""
 
     def __init__(self, venue: str, context: Context) -> None:
-        self.name = f"{HOLDERS}{venue}"
-        self.venue = venue
-        self._context = context
-        self._world = context.world
-        self._bids = {
-            population.name: population.response.bid
-            for population in context.scenario.populations
-            if isinstance(population, Borrowers | Positions)
-        }
-        self._makers: dict[int, OrderMaker] = {}
+        super().__init__(f"{HOLDERS}{venue}", venue, context)
         cuts = context.cuts
         #: venues that collateral may come from
         self._others = [
@@ -63,11 +54,7 @@ class HolderAgent:
             order = self._step(view, state, number, position)
             if order is not None:
                 orders.append(order)
-        for owner, key in view.mempool:
-            if owner == self.name:
-                position = state.venue.positions[int(key)]
-                orders += self._maker(int(key), position).raised(view, key)
-        return orders
+        return orders + self._raised(view)
 
     def _step(self, view: View, state: VenueState, number: int, position: Position) -> Order | None:
         holdings = state.holdings(number)
@@ -81,7 +68,7 @@ class HolderAgent:
             return None
         unit, price = 10 ** state.venue.decimals[place], state.oracle_prices[place]
         needed = -(-missing * BPS * unit // (threshold * price))
-        maker = self._maker(number, position)
+        maker = self._maker(number)
         owner = state.venue.accounts[number]
         cash = view.balances(symbol, [owner])[0]
         if cash:
@@ -114,13 +101,6 @@ class HolderAgent:
             amount = min(amount, state.states[place].cash)
             if amount > 0:
                 yield other, amount
-
-    def _maker(self, number: int, position: Position) -> OrderMaker:
-        if number not in self._makers:
-            sender = self._world.venues[self.venue].accounts[number]
-            bid = self._bids[position.population]
-            self._makers[number] = OrderMaker(self._context, self.name, sender, bid, 0)
-        return self._makers[number]
 
 
 def _missing(holdings: Sequence[Holding], target_health_factor: int) -> int:

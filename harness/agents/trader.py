@@ -7,32 +7,23 @@ With equity E and call margin C, a target t is met by paying in t C - E, or by c
 from __future__ import annotations
 
 from harness.agents.base import Context, OrderMaker
+from harness.agents.called import CalledAccounts
 from harness.agents.spot import input_for, sale
 from harness.exchange_view import ExchangeState
 from harness.orders import Order
 from harness.protocols.perp_exchange import Worth
-from harness.scenario import WAD, Traders
+from harness.scenario import WAD
 from harness.scenario.names import TRADERS
-from harness.traders import Trader
 from harness.view import View
 
 ANY_PRICE = {True: (1 << 256) - 1, False: 0}
 
 
-class TraderAgent:
+class TraderAgent(CalledAccounts):
     """The traders of one exchange who answer margin calls."""
 
     def __init__(self, venue: str, context: Context) -> None:
-        self.name = f"{TRADERS}{venue}"
-        self.venue = venue
-        self._world = context.world
-        self._context = context
-        self._bids = {
-            population.name: population.response.bid
-            for population in context.scenario.populations
-            if isinstance(population, Traders)
-        }
-        self._makers: dict[bytes, OrderMaker] = {}
+        super().__init__(f"{TRADERS}{venue}", venue, context)
         #: settlement units each owner has borrowed or tried to
         self._borrowed: dict[bytes, int] = {}
 
@@ -50,11 +41,7 @@ class TraderAgent:
                 continue
             if trader.answer != "nothing" and block >= called.block + trader.latency_blocks:
                 due.append(number)
-        orders = [
-            order
-            for key in sorted(waiting, key=int)
-            for order in self._maker(venue.held[int(key)][0]).raised(view, key)
-        ]
+        orders = self._raised(view)
         if not due or 0 in state.prices:
             return orders
         owners = [venue.held[number][0].owner for number in due]
@@ -65,11 +52,9 @@ class TraderAgent:
                 orders.append(order)
         return orders
 
-    def _maker(self, trader: Trader) -> OrderMaker:
-        if trader.owner not in self._makers:
-            bid = self._bids[trader.group]
-            self._makers[trader.owner] = OrderMaker(self._context, self.name, trader.owner, bid, 0)
-        return self._makers[trader.owner]
+    def _maker(self, number: int) -> OrderMaker:
+        trader, _ = self._world.exchanges[self.venue].held[number]
+        return self._maker_of(trader.owner, trader.group)
 
     def _answer(
         self,
@@ -92,7 +77,7 @@ class TraderAgent:
             exchange = state.venue.exchange
             token = self._world.tokens[state.venue.settlement].address
             data = exchange.encode("deposit", state.venue.accounts[number], token, paid)
-            return self._order(view, trader, "pay_in", number, exchange.address, data)
+            return self._order(view, "pay_in", number, exchange.address, data)
         cuts = self._context.cuts
         if cuts.has(self.venue, "holder"):  # there is no elsewhere
             return None
@@ -102,10 +87,8 @@ class TraderAgent:
             return self._borrow(view, state, number, missing)
         return None
 
-    def _order(
-        self, view: View, trader: Trader, action: str, number: int, to: bytes, data: bytes
-    ) -> Order:
-        return self._maker(trader).order(view, action, str(number), to, data)
+    def _order(self, view: View, action: str, number: int, to: bytes, data: bytes) -> Order:
+        return self._maker(number).order(view, action, str(number), to, data)
 
     def _reduce(self, view: View, state: ExchangeState, number: int, worth: Worth) -> Order | None:
         """Closes as much as is needed of the largest position. An account below its maintenance
@@ -129,7 +112,7 @@ class TraderAgent:
         data = venue.exchange.encode(
             "trade", venue.accounts[number], market, delta, ANY_PRICE[delta > 0]
         )
-        return self._order(view, trader, "reduce", number, venue.exchange.address, data)
+        return self._order(view, "reduce", number, venue.exchange.address, data)
 
     def _sell(self, view: View, state: ExchangeState, number: int, missing: int) -> Order | None:
         """Sells as much of the holding as brings what is missing; it is paid in a block later."""
@@ -142,7 +125,7 @@ class TraderAgent:
             amount = min(held, input_for(hop, missing, cut=view.cuts.sells_to_sink(self.venue)))
             data = sale(self._world, state.venue, trader.owner, symbol, settlement, amount)
             router = self._world.router.address
-            return self._order(view, trader, "raise_cash", number, router, data)
+            return self._order(view, "raise_cash", number, router, data)
         return None
 
     def _borrow(self, view: View, state: ExchangeState, number: int, missing: int) -> Order | None:
@@ -155,4 +138,4 @@ class TraderAgent:
         self._borrowed[trader.owner] = used + amount
         lender, owner = self._world.venues[trader.lender], trader.owner
         data = lender.borrow_call(state.venue.settlement, amount, owner, owner)
-        return self._order(view, trader, "raise_loan", number, lender.market.address, data)
+        return self._order(view, "raise_loan", number, lender.market.address, data)
