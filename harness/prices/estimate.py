@@ -38,6 +38,7 @@ Array = NDArray[np.float64]
 _FEWEST = 50
 """Returns below which nothing is estimated."""
 _RESAMPLES = 200
+_MOST_CORRELATED = 0.999999
 _ROUNDS, _ROUNDS_AGAIN = 200, 25
 """Rounds of a fit, and of one on a resample, which starts where the fit ended."""
 
@@ -129,8 +130,14 @@ def _density(returns: Array, mean: float, variance: float) -> Array:
     return np.asarray(portable.exp(-exponent) / scale)
 
 
-def _iterate(returns: Array, fit: _Fit, rounds: int) -> _Fit:
-    """Rounds of expectation and maximisation."""
+def _floor(returns: Array) -> float:
+    """The least variance of a diffusion: that of one return of the usual size among as many that
+    are still. Where most prices stand still the likelihood is without bound as it goes to 0."""
+    return float(np.mean(returns * returns)) / len(returns)
+
+
+def _iterate(returns: Array, fit: _Fit, rounds: int, least: float) -> _Fit:
+    """Rounds of expectation and maximisation; ``least`` is the least variance of the diffusion."""
     calm, chance, mean, far, odds = fit
     for _ in range(rounds):
         jumped = chance * _density(returns, mean, calm + far)
@@ -141,7 +148,8 @@ def _iterate(returns: Array, fit: _Fit, rounds: int) -> _Fit:
         chance = weight / len(returns)
         mean = float((odds * returns).sum()) / weight
         whole = float((odds * (returns - mean) ** 2).sum()) / weight
-        calm = float(((1 - odds) * returns * returns).sum()) / (len(returns) - weight)
+        still = max(len(returns) - weight, 1e-9)
+        calm = max(float(((1 - odds) * returns * returns).sum()) / still, least)
         far = max(whole - calm, calm * 1e-3)
     return _Fit(calm, chance, mean, far, odds)
 
@@ -152,14 +160,15 @@ def _fit(returns: Array) -> _Fit:
     variance = float(np.mean(returns * returns))
     none = _Fit(variance, 0.0, 0.0, 0.0, np.zeros(count))
     order = np.sort(np.abs(returns))
-    calm = float(np.mean(order[: -max(1, count // 50)] ** 2))
-    beyond = returns[np.abs(returns) > 3 * math.sqrt(calm)] if calm else returns[:0]
+    least = _floor(returns)
+    calm = max(float(np.mean(order[: -max(1, count // 50)] ** 2)), least)
+    beyond = returns[np.abs(returns) > 3 * math.sqrt(calm)]
     if len(beyond) == 0:
         return none
     start = _Fit(
         calm, len(beyond) / count, float(beyond.mean()), float(np.mean(beyond**2)), none.odds
     )
-    found = _iterate(returns, start, _ROUNDS)
+    found = _iterate(returns, start, _ROUNDS, least)
     with_jumps = (1 - found.chance) * _density(returns, 0.0, found.calm) + found.chance * _density(
         returns, found.mean, found.calm + found.far
     )
@@ -183,7 +192,7 @@ def estimate_jump_diffusion(points: Points, what: str = "prices") -> PriceEstima
     returns = np.array([by_time[time] for time in sorted(by_time)])
     count = len(returns)
     dt = spacing / YEAR_SECONDS
-    fit = _fit(returns)
+    fit, least = _fit(returns), _floor(returns)
 
     def figures(found: _Fit) -> tuple[float, float, float, float]:
         return (
@@ -196,7 +205,7 @@ def estimate_jump_diffusion(points: Points, what: str = "prices") -> PriceEstima
     fitted = figures(fit)
     again = np.array(
         [
-            figures(_iterate(chosen, fit, _ROUNDS_AGAIN) if fit.chance else _still(chosen))
+            figures(_iterate(chosen, fit, _ROUNDS_AGAIN, least) if fit.chance else _still(chosen))
             for chosen in _resampled(returns)
         ]
     )
@@ -268,10 +277,18 @@ def correlate(histories: Sequence[tuple[str, Points]]) -> Correlated:
         if i == j:
             return Estimate(1.0, 1.0, 1.0)
         value = float(np.clip(found_matrix[i, j], -1, 1))
-        z = math.atanh(min(max(value, -0.999999), 0.999999))
+        z = math.atanh(min(max(value, -_MOST_CORRELATED), _MOST_CORRELATED))
         return Estimate(value, math.tanh(z - half), math.tanh(z + half))
 
     return Correlated(symbols, tuple(tuple(cell(i, j) for j in size) for i in size), count)
+
+
+def _regular(joint: Array) -> Array:
+    """A covariance matrix of two whose correlation is within `_MOST_CORRELATED`: the same history
+    twice has none that could be inverted."""
+    most = _MOST_CORRELATED * math.sqrt(joint[0, 0] * joint[1, 1])
+    cross = float(np.clip(joint[0, 1], -most, most))
+    return np.array([[joint[0, 0], cross], [cross, joint[1, 1]]])
 
 
 def _pair(rows: Array, fits: tuple[_Fit, _Fit]) -> float:
@@ -284,7 +301,7 @@ def _pair(rows: Array, fits: tuple[_Fit, _Fit]) -> float:
     cases = [(bool(case & 1), bool(case & 2)) for case in range(4)]
     cross = float(np.mean(rows[0] * rows[1]) / np.sqrt(np.prod(np.mean(rows * rows, axis=1))))
     cross *= math.sqrt(fits[0].calm * fits[1].calm)
-    joint = np.array([[fits[0].calm, cross], [cross, fits[1].calm]])
+    joint = _regular(np.array([[fits[0].calm, cross], [cross, fits[1].calm]]))
     for _ in range(_ROUNDS_AGAIN):
         densities, gains, offsets = [], [], []
         for jumped in cases:
@@ -308,5 +325,5 @@ def _pair(rows: Array, fits: tuple[_Fit, _Fit]) -> float:
             weight = density / total
             moved = gain @ off
             new += (moved * weight) @ moved.T + weight.sum() * (joint - gain @ joint)
-        joint = new / rows.shape[1]
+        joint = _regular(new / rows.shape[1])
     return float(joint[0, 1] / math.sqrt(joint[0, 0] * joint[1, 1]))

@@ -46,6 +46,38 @@ def history(seed: int, rho: float = 0.0, **process: float) -> dict[str, list[tup
     }
 
 
+def pegged(share: float) -> list[tuple[int, float]]:
+    """A stable coin: a share of its prices is a tick away from a dollar."""
+    dice = np.random.default_rng(7)
+    away = 1e-4 * dice.choice([-1, 1], 600) * (dice.random(600) < share)
+    return [(HOUR * i, 1.0 + tick) for i, tick in enumerate(away.tolist())]
+
+
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.1, 0.5])
+def test_a_price_that_mostly_stands_still_has_an_estimate(share):
+    """Its diffusion cannot be estimated as nothing: the likelihood would have no bound."""
+    found = estimate_jump_diffusion(pegged(share))
+    for told in (found.sigma, found.jumps_per_year, found.jump_mean, found.jump_sd):
+        assert all(np.isfinite(x) for x in told if x is not None)
+    years = found.returns * HOUR / (365 * 24 * HOUR)
+    moves = np.diff(np.log([price for _, price in pegged(share)]))
+    spread = found.sigma.value**2 + found.jumps_per_year.value * (
+        found.jump_mean.value**2 + found.jump_sd.value**2
+    )
+    # what moved is in the diffusion or in the jumps, but for the share of the threshold's rounding
+    assert spread * years == pytest.approx(float(np.sum(moves**2)), rel=0.05)
+
+
+def test_one_history_under_two_names_is_as_correlated_as_can_be():
+    """As of a token and its wrapped twin; and opposite where one is the inverse of the other."""
+    eth = history(3, sigma=0.6)["ETH"]
+    inverse = [(time, 1 / price) for time, price in eth]
+    for other, expected in ((eth, 1), (inverse, -1)):
+        found = correlate([("ETH", eth), ("WETH", other)]).matrix[0][1]
+        assert found.value == pytest.approx(expected, abs=2e-6)
+        assert found.low <= found.high
+
+
 @pytest.mark.slow
 def test_estimates_cover_known_parameters():
     truth = {"sigma": 0.8, "jumps_per_year": 150.0, "jump_mean": -0.06, "jump_sd": 0.04}
