@@ -186,9 +186,11 @@ def _carried(run: Run, axis: TimeAxis) -> Markup:
         return join([heading, element("p", text)])
     told = f"{money(written)} were written off at the prices of the moment. At the last prices "
     told += ", ".join(f"{name} {money(usd)}" for name, usd in carriers(run)) + "."
-    if not any(reserves) and not any(suppliers):  # no pooled market has a deficit
-        if run.scenario.venues_of(IsolatedLending):
-            told += " Isolated markets take what they write off from their suppliers at once."
+    drawn = any(reserves) or any(suppliers)
+    if run.scenario.venues_of(IsolatedLending):
+        told += " Isolated markets take what they write off from their suppliers at once"
+        told += ", so that only deficits of pooled markets are drawn." if drawn else "."
+    if not drawn:  # no pooled market has a deficit
         return join([heading, element("p", told)])
     chart = TimeChart(
         "carried-chart",

@@ -8,6 +8,7 @@ import pytest
 
 from harness.cli import main
 from harness.mitigations import remedied
+from harness.report import report
 from harness.report.data import load_run
 from harness.report.tallies import takings
 from harness.scenario import dump_scenario, load_scenario
@@ -22,6 +23,15 @@ capital = { USDX = 500_000 }
 limit_usd = 400_000
 holding_blocks = 1000
 bid = { base_gwei = 500 }
+"""
+ISOLATED = """
+[[venue]]
+kind = "isolated-lending"
+name = "apart"
+collateral = "ETH"
+debt = "USDX"
+lltv_bps = 8600
+supplied = 1000
 """
 
 
@@ -59,3 +69,16 @@ def test_what_is_kept_counts_at_the_last_price(tmp_path: Path) -> None:
     run, found = takings_of(scenario, tmp_path / "out")
     assert found["hoarder"].liquidations > 0
     assert not [row for row in run.sent if row.action == "sell_inventory"]
+
+
+def test_a_chart_of_deficits_says_whose_are_not_in_it(tmp_path: Path) -> None:
+    """Beside the pooled market an isolated one, whose suppliers lose at once."""
+    scenario = tmp_path / "run.toml"
+    scenario.write_text(DOMINOES.read_text("utf-8") + ISOLATED, "utf-8")
+    out = tmp_path / "out"
+    fall = "asset.ETH.price.points=[[0, 1000], [60, 980], [540, 900], [780, 100]]"
+    words = ["run", str(scenario), "--seed", "3", "-q", "--out", str(out), "--set", fall]
+    assert main(words) == 0
+    page = report(out).read_text("utf-8")
+    assert load_run(out).summary["solvency"]["by_venue"]["market"]["deficit_usd"] > 0
+    assert "only deficits of pooled markets are drawn" in page
