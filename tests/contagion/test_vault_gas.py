@@ -71,9 +71,16 @@ latency_blocks = 1
 bid = {base_gwei = 0}
 """
 
-SETTINGS = (
-    "clock.blocks=24",
-    "venue.alt-usdx.fee_pips=3000",
+FALL = ("clock.blocks=24", "venue.alt-usdx.fee_pips=3000")
+RUNS = (
+    FALL,
+    (*FALL, "agent.curator.loss_bps=10000"),
+    # nobody fetches cash beforehand, and it takes both markets to pay the one who leaves
+    (
+        *FALL,
+        "agent.curator.latency_blocks=20",
+        "venue.prime.market=[{venue='eth', supplied=300_000}, {venue='alt', supplied=600_000}]",
+    ),
 )
 
 
@@ -91,7 +98,7 @@ def test_declared_gas_is_the_most_that_was_used(tmp_path, monkeypatch):
     monkeypatch.setattr(Recorder, "executed", counting)
     file = tmp_path / "vault.toml"
     file.write_text((Path(__file__).parent / "vault.toml").read_text() + MORE)
-    for settings in (SETTINGS, (*SETTINGS, "agent.curator.loss_bps=10000")):
+    for settings in RUNS:
         engine = open_engine("py-evm")
         try:
             run(load_scenario(str(file), settings), 5, engine)
