@@ -216,7 +216,7 @@ def cascade_tree(run: Run) -> Section:
     if not repaid:
         return Section("tree", "What led to what", element("p", "Nothing was liquidated."))
     if not any(edge.kind == "oracle-liquidation" for edge in run.cascade):
-        told = f"None of {plural(len(repaid), 'liquidation')} was caused by a forced sale."
+        told = f"Of {plural(len(repaid), 'liquidation')} none was caused by a forced sale."
         return Section("tree", "What led to what", join([element("p", told), _steps(run)]))
     return Section("tree", "What led to what", join([_tree(run, repaid, tied), _steps(run)]))
 
