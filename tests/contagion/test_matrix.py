@@ -11,9 +11,10 @@ from harness.agents.roster import build_agents
 from harness.agents.runners import LiquidityProviderAgent
 from harness.cuts import CHANNELS, TWIN, UNCUT, Cuts, Link
 from harness.engine import default_engine
-from harness.experiments.contagion import contagion
+from harness.experiments.contagion import Contagion, contagion
 from harness.experiments.pool import local_executor
 from harness.links import links_of
+from harness.metrics.interconnection import Prediction
 from harness.report.contagion import CHANNEL_NAMES
 from harness.run import Stage, run, set_up
 from harness.scenario import (
@@ -92,6 +93,36 @@ def test_entries_and_interaction_add_up_to_run_less_run_without_links(several):
         parts = [int(exact[f"contagion.matrix.{i}"][j]) for i in found.venues]
         whole = sum(parts) + int(exact["contagion.interaction"][j])
         assert whole == int(exact["contagion.total"][j])
+
+
+def test_entries_are_what_a_run_has_more_than_that_without_a_link_on_paper():
+    """Two venues at 10 and 20; 1 and 3 apart; 7 and 12 without the sales of one, 9 and 18 without
+    those of the other, 10 and 21 without the first one's liquidators' capital."""
+    left, right, capital = (
+        Link("left", "price"),
+        Link("right", "price"),
+        Link("left", "liquidator"),
+    )
+    foretold = {"left": 1.0, "right": 2.0}
+    found = Contagion(
+        venues=("left", "right"),
+        links=(left, right, capital),
+        run={"left": 10, "right": 20},
+        apart={"left": 1, "right": 3},
+        without={
+            left: {"left": 7, "right": 12},
+            right: {"left": 9, "right": 18},
+            capital: {"left": 10, "right": 21},
+        },
+        idle=frozenset(),
+        predicted={"overlap": Prediction("price", dict.fromkeys(("left", "right"), foretold))},
+    )
+    assert found.matrix() == {"left": {"left": 3, "right": 7}, "right": {"left": 1, "right": 2}}
+    assert found.spread() == 7 + 1
+    assert found.total() == {"left": 9, "right": 17}
+    assert found.interaction() == {"left": 9 - 4, "right": 17 - 9}
+    # of the price channel alone, off the diagonal: 8 and 1 against 2 and 1
+    assert found.foresight() == {"overlap": pytest.approx(1)}
 
 
 def test_sales_of_one_venue_make_the_other_insolvent(several):
