@@ -101,7 +101,8 @@ class WaterfallKeeperAgent(VenueParticipant[WaterfallKeeper]):
             fund = self._house.fund
             exchange = state.venue.exchange.address
             data = fund.encode("allocate", member, exchange)
-            orders.append(
-                self._maker.order(view, "allocate", key, fund.address, data, ALLOCATE_GAS)
+            order = self._maker.order(
+                view, "waterfall_allocate", key, fund.address, data, ALLOCATE_GAS
             )
+            orders.append(order)
         return orders

@@ -63,6 +63,7 @@ ACTIONS = {
     "waterfall_list": "put accounts in line",
     "waterfall_deleverage": "deleverage winners",
     "waterfall_finish": "finish a round",
+    "waterfall_allocate": "move a member's margin to a venue",
 }
 
 

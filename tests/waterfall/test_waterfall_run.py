@@ -113,6 +113,16 @@ def test_keepers_make_one_call_a_block_and_none_reverts(fallen: RunResult) -> No
     assert max(used.values()) <= limit
 
 
+def test_the_margin_of_members_who_are_called_goes_to_the_venue_that_calls_them() -> None:
+    changes = ["venue.house.member_populations=['alts-longs']", "venue.house.margin=20_000"]
+    result = run(load_scenario("adl-october", [*SMALL, *changes]), SEED)
+    moved = [t for t in result.run.transactions if t.action == "waterfall_allocate"]
+    assert {(t.agent, t.status) for t in moved} == {("alts-keeper", "succeeded")}
+    (row,) = [row for row in losses(result) if row.role == "stake and default fund"]
+    assert row.amount < 0
+    assert all(result.summary["checks"]["invariants"].values()), result.summary["warnings"]
+
+
 def test_the_summary_says_how_long_it_took_and_what_insurance_was_needed(
     fallen: RunResult,
 ) -> None:
