@@ -107,6 +107,10 @@ class Books:
         if row.venue in self._isolated:
             self._isolated[row.venue].wrote_off(row.amount)
 
+    def left_vault(self, vault: str, shares: int) -> None:
+        """Takes in shares that left a vault in the block that is being read."""
+        self._vaults.left(vault, shares)
+
     def exchange_liquidated(
         self, row: LiquidationRow, equity_before: int, maintenance_before: int
     ) -> None:

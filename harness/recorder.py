@@ -71,6 +71,8 @@ class Recorder:
                 self._modules[name] = ModuleRows(
                     venue, venue.module, world.symbols, self.trace, _agents(scenario)
                 )
+        for name, vault in world.vaults.items():
+            self._watch(vault.vault, name, "Withdraw")
         self._watch(world.router, "", "ForcedTrade")
         self._watch(world.fee_ledger, "", "FeeCharged")
         self._venue_at = {venue.market.address: name for name, venue in world.venues.items()}
@@ -191,6 +193,8 @@ class Recorder:
                     liquidation = begun
                     self._place_in_time(begun)
                     self._add(begun)
+            elif venue in self._world.vaults:
+                self._books.left_vault(venue, fields["shares"])
             elif name == "DeficitCovered":
                 self._record_cover(venue, fields)
             elif name == "BadDebt":

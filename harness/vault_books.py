@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 
 from harness.feeds import YEAR
@@ -21,6 +22,12 @@ class VaultBooks:
     def __init__(self, world: World) -> None:
         self._vaults = world.vaults
         self._before: dict[str, VaultState] = {}
+        #: shares that left in the block that is being read, by vault
+        self._left: Counter[str] = Counter()
+
+    def left(self, vault: str, shares: int) -> None:
+        """Takes in shares that left a vault in the block that is being read."""
+        self._left[vault] += shares
 
     def block(self, view: View) -> Iterator[tuple[str, str]]:
         """What is wrong after a block: identifiers and problems."""
@@ -29,10 +36,12 @@ class VaultBooks:
             problem = self._total(view, vault, state)
             if problem:
                 yield "VLT-5", f"{name}: {problem}"
-            problem = self._fall(view, vault, self._before.get(name, state), state)
+            before = self._before.get(name, state)
+            problem = self._fall(view, vault, before, state, self._left[name])
             if problem:
                 yield "VLT-7", f"{name}: {problem}"
             self._before[name] = state
+        self._left.clear()
 
     def _total(self, view: View, vault: VaultHandle, state: VaultState) -> str | None:
         address = vault.vault.address
@@ -49,13 +58,14 @@ class VaultBooks:
         )
 
     def _fall(
-        self, view: View, vault: VaultHandle, before: VaultState, after: VaultState
+        self, view: View, vault: VaultHandle, before: VaultState, after: VaultState, gone: int
     ) -> str | None:
         """What is noted stays so; and a share is worth less by what has been lost, by no more.
 
         What is lost is in sight at once, less what strategies had earned since the vault was last
         touched. Who leaves in the block of a loss and before it has no part in it: it is borne by
-        those who stay, with as much again as interest of that block hides of it.
+        those who stay, with as much again as interest of that block hides of it. Who comes after it
+        has no part in it either, though as many shares as left may be back at the block's end.
         """
         for number, (old, new) in enumerate(zip(_in_books(before), _in_books(after), strict=True)):
             if new < old:
@@ -64,9 +74,8 @@ class VaultBooks:
             max(0, worth - noted) for worth, noted in zip(before.worth, before.noted, strict=True)
         )
         fall = sum(after.lost) - sum(before.lost) + earned
-        stay = max(1, min(before.shares, after.shares))
-        gone = before.shares - stay
         if gone > 0:
+            stay = max(1, before.shares - gone)
             interest = self._interest_up(view, vault, before)
             fall += -(-max(0, fall + interest) * gone // stay)
         return wrong_share_price(

@@ -124,6 +124,35 @@ def test_arbitrage_brings_the_pool_to_the_worth_up_to_the_fee_in_one_trade(falle
     assert (row.status, row.block, further) == ("succeeded", bad_debt.block + 1, [])
 
 
+def test_who_deposits_after_a_loss_does_not_stand_in_for_who_left_before_it(tmp_path):
+    """In one block shares are redeemed, the market writes debt off, and as many are deposited for:
+    those who stayed bear what the others did not, and VLT-7 says so."""
+    runner = SELLER.replace("shares = 300_000", "shares = 8_000").replace(
+        "base_gwei = 0", "base_gwei = 9"
+    )
+    runner = runner.replace("latency_blocks = 1\n", "")
+    settings = (
+        "population.alt-users.position=[{supplied={ALT=60_000}, borrowed={USDX=480_000}},"
+        "{supplied={ALT=50_000}, borrowed={USDX=400_000}}]",
+        "population.beta-users.position=[{supplied={vUSDX=100_000}, borrowed={USDX=40_000}}]",
+        "agent.bot.max_transactions=1",
+        "agent.bot.bid.base_gwei=5",
+    )
+    found = run(traded(tmp_path, *settings, more=runner + ARBITRAGEUR), SEED)
+    second = [row.block for row in found.run.bad_debts if row.venue == "alt"][1]
+    sent = [
+        row for row in found.run.transactions if row.block == second and row.agent != "publisher"
+    ]
+    assert [(row.action, row.status) for row in sent[1:]] == [
+        ("redeem", "succeeded"),
+        ("liquidate", "succeeded"),
+        ("arbitrage_shares", "succeeded"),
+    ]
+    before, after = (found.run.blocks[at].vaults["prime"] for at in (second - 1, second))
+    assert abs(after.shares - before.shares) < 500 * UNIT
+    balances(found)
+
+
 def test_the_ledger_has_what_the_pools_provider_lost_to_the_arbitrageur(fallen):
     rows = balances(fallen)
     profit = [row.usd for row in rows if (row.venue, row.role) == ("shares", "arbitrageurs")]
