@@ -10,7 +10,9 @@ import io
 import json
 import logging
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -261,10 +263,15 @@ def _loudness(parser: argparse.ArgumentParser) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a scenario may hold what the terminal cannot
-    options = build_parser().parse_args(given)
+    parser = build_parser()
+    options, unknown = parser.parse_known_args(given)
+    if unknown:
+        parser.prog += f" {options.command}"  # whose help has what was meant
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     options.given = given
     _start_log(options)
     try:
@@ -276,12 +283,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (HarnessError, OSError) as error:
         return _complain(error, ENGINE_FAILED)
     except KeyboardInterrupt:
-        return _complain("interrupted", INTERRUPTED)
+        more = "; with --resume it goes on from there" if options.command == "sweep" else ""
+        return _complain(f"interrupted{more}", INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - an agent or process from outside may raise anything
         _log.info("this is where it failed", exc_info=True)
         where = "" if options.verbose else " (-v shows where)"
         return _complain(f"{type(error).__name__}: {error}{where}", ENGINE_FAILED)
     return code
+
+
+def _open_streams() -> None:
+    """A shell may have started this with stdout or stderr closed (``>&-``): nobody reads them."""
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
 
 
 def _start_log(options: argparse.Namespace) -> None:
@@ -352,12 +368,22 @@ _LISTS: dict[str, Callable[[], dict[str, str]]] = {
 
 def _list(options: argparse.Namespace) -> int:
     lines = []
+    on_terminal = sys.stdout.isatty()  # what reads a pipe wants a line for each
     for kind in [options.what] if options.what else _LISTS:
         entries = _LISTS[kind]()
         if not options.what:
             lines.append(kind)
         width = max(map(len, entries))
-        lines += [f"  {name:<{width}}  {text}" for name, text in entries.items()]
+        lines += [
+            textwrap.fill(
+                text,
+                shutil.get_terminal_size().columns if on_terminal else 1000,
+                initial_indent=f"  {name:<{width}}  ",
+                subsequent_indent=" " * (width + 4),
+                break_on_hyphens=False,
+            )
+            for name, text in entries.items()
+        ]
     _say("\n".join(lines))
     return DONE
 

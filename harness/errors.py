@@ -13,8 +13,9 @@ All of them survive pickling, so that a worker process can hand them to its pare
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 
 __all__ = [
     "EngineError",
@@ -24,6 +25,8 @@ __all__ = [
     "Reverted",
     "ScenarioError",
     "VacuousRun",
+    "importable",
+    "nearest",
     "plugin",
 ]
 
@@ -56,6 +59,20 @@ class ScenarioError(HarnessError):
         if len(shown) > _LONGEST_SHOWN:
             shown = shown[: _LONGEST_SHOWN - 3] + "..."  # a table of prices is no line
         return f"{self.field} = {shown}: {self.allowed}"
+
+
+def nearest(given: object, names: Iterable[str]) -> str:
+    """What to put behind a list of names, none of which was given: the one that was probably
+    meant; empty if none is like it."""
+    found = get_close_matches(str(given), list(names), 1)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def importable(error: Exception) -> str:
+    """What is allowed where ``module:Class`` was given and could not be imported for a reason."""
+    absent = isinstance(error, ModuleNotFoundError)
+    where = ": the folder it is in has to be on PYTHONPATH" if absent else ""
+    return f"a class that can be imported ({error}{where})"
 
 
 class EngineError(HarnessError):

@@ -24,7 +24,7 @@ from harness.cross_margin import stand_alone
 from harness.cuts import UNCUT, Cuts
 from harness.engine.base import Block, Engine, Receipt, Transaction
 from harness.engine.digest import DigestChain
-from harness.errors import ScenarioError, plugin
+from harness.errors import ScenarioError, importable, plugin
 from harness.orders import Order
 from harness.people import BUILDER
 from harness.protocols.perp_exchange import PerpCensus
@@ -150,9 +150,7 @@ def block_ordering(name: str) -> BlockOrdering:
     try:
         made: BlockOrdering = getattr(importlib.import_module(module), attribute)()
     except (ImportError, AttributeError, TypeError) as error:
-        raise ScenarioError(
-            "block_space.ordering", name, f"a class that can be imported ({error})"
-        ) from error
+        raise ScenarioError("block_space.ordering", name, importable(error)) from error
     return made
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.attacks import library
 from harness.attacks.script import Attack, with_settings
-from harness.errors import ScenarioError
+from harness.errors import ScenarioError, nearest
 
 __all__ = ["attacks", "load_attack"]
 
@@ -39,7 +39,8 @@ def load_attack(name: str, settings: Sequence[str] = ()) -> Attack:
     else:
         known = attacks()
         if name not in known:
-            raise ScenarioError("attack", name, f"a .py or .toml file, or {', '.join(known)}")
+            allowed = f"a .py or .toml file, or {', '.join(known)}"
+            raise ScenarioError("attack", name, allowed + nearest(name, known))
         attack = known[name]
     return with_settings(attack, settings)
 

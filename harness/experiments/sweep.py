@@ -155,8 +155,11 @@ def read_sweep(path: Path) -> SweepFile:
         raise ScenarioError("sweep", str(path), f"a readable file ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
         raise ScenarioError("sweep", str(path), f"valid TOML ({error})") from error
+    if "asset" in table or "venue" in table:
+        allowed = "a sweep, which names a scenario; `harness run` runs one"
+        raise ScenarioError("sweep", str(path), allowed)
     if "schema" not in table:
-        raise ScenarioError("schema", None, "1")
+        raise ScenarioError("schema", None, "required: 1, the version of the format")
     found: SweepFile = decode_table(SweepFile, table, "")
     return found
 

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Mapping
 from functools import cache
 
-from harness.errors import ScenarioError, plugin
+from harness.errors import ScenarioError, importable, nearest, plugin
 from harness.mitigations import (
     deleveraging,
     designs,
@@ -46,11 +46,11 @@ def mitigation(name: str) -> Mitigation:
     module, _, attribute = name.partition(":")
     allowed = f"one of {', '.join(built_in)}, or module:Class"
     if not attribute:
-        raise ScenarioError("--mitigations", name, allowed)
+        raise ScenarioError("--mitigations", name, allowed + nearest(name, built_in))
     try:
         made: Mitigation = getattr(importlib.import_module(module), attribute)()
     except (ImportError, AttributeError, TypeError) as error:
-        raise ScenarioError("--mitigations", name, f"{allowed} ({error})") from error
+        raise ScenarioError("--mitigations", name, importable(error)) from error
     return made
 
 

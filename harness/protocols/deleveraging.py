@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from harness.contracts import Contract
-from harness.errors import ScenarioError, plugin
+from harness.errors import ScenarioError, importable, plugin
 from harness.scenario.clearing import ClearingHouse
 from harness.setup import Setup
 
@@ -82,6 +82,6 @@ def _named(house: ClearingHouse) -> DeleveragingPolicy:
     try:
         made: DeleveragingPolicy = getattr(importlib.import_module(module), attribute)()
     except (ImportError, AttributeError, TypeError, ValueError) as error:
-        allowed = f"a class that can be imported ({error})"
-        raise ScenarioError(f"venue.{house.name}.policy", house.policy, allowed) from error
+        field = f"venue.{house.name}.policy"
+        raise ScenarioError(field, house.policy, importable(error)) from error
     return made

@@ -62,7 +62,10 @@ def check(scenario: Scenario) -> tuple[str, ...]:
     _unique([agent.name for agent in scenario.agents], "agent", "name")
     check_names(scenario)
     require_known(
-        scenario.block_space.fee_asset, symbols, "block_space.fee_asset", "an asset's symbol"
+        scenario.block_space.fee_asset,
+        symbols,
+        "block_space.fee_asset",
+        "the symbol of the asset that fees are paid in",
     )
     _steps(scenario.block_space.background_bid_gwei, "block_space.background_bid_gwei")
     for i, asset in enumerate(scenario.assets):

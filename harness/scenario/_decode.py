@@ -20,7 +20,7 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-from harness.errors import ScenarioError
+from harness.errors import ScenarioError, importable, nearest
 
 _MISSING = dataclasses.MISSING
 _LONGEST_VALUE = 80
@@ -110,14 +110,14 @@ class Family:
         if value in cls.members:
             return cls.members[value]
         if ":" not in value:
-            raise ScenarioError(path, value, allowed)
+            raise ScenarioError(path, value, allowed + nearest(value, cls.members))
         module_name, _, class_name = value.partition(":")
         try:
             found: object = importlib.import_module(module_name)
             for part in class_name.split("."):
                 found = getattr(found, part)
         except (ImportError, AttributeError, ValueError) as error:
-            raise ScenarioError(path, value, f"an importable module:Class ({error})") from error
+            raise ScenarioError(path, value, importable(error)) from error
         if not (
             isinstance(found, type) and issubclass(found, cls) and dataclasses.is_dataclass(found)
         ):
@@ -133,7 +133,8 @@ class Family:
 def require_known(value: str, names: Sequence[str], path: str, what: str) -> None:
     """Raises ScenarioError for a name that is none of these; ``what`` says what they are."""
     if value not in names:
-        raise ScenarioError(path, value, f"{what}: one of {', '.join(names) or '(there are none)'}")
+        allowed = f"{what}: one of {', '.join(names) or '(there are none)'}"
+        raise ScenarioError(path, value, allowed + nearest(value, names))
 
 
 def require_built_in(member: Family, kinds: tuple[type[Family], ...], path: str) -> None:
@@ -214,7 +215,7 @@ def decode_table(cls: type[Any], raw: object, path: str) -> Any:
             raise ScenarioError(
                 _join(path, key),
                 table[key],
-                "known fields: " + (", ".join(sorted(known)) or "(none)"),
+                "known fields: " + (", ".join(sorted(known)) or "(none)") + nearest(key, known),
             )
     values: dict[str, object] = {}
     for spec in specs:

@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ScenarioError
+from harness.errors import ScenarioError, nearest
 from harness.prices.series import load_price_csv
 from harness.scenario._check import check
 from harness.scenario._decode import decode_table, encode, write_toml
@@ -55,7 +55,7 @@ def load_scenario(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Sc
         return _with_origin(parse_scenario(raw, overrides, folder=path.parent), text, overrides)
     if text not in scenario_names():
         allowed = "one of " + ", ".join(scenario_names()) + ", or the path of a .toml file"
-        raise ScenarioError("scenario", text, allowed)
+        raise ScenarioError("scenario", text, allowed + nearest(text, scenario_names()))
     source = resources.files("harness") / "scenarios" / f"{text}.toml"
     return _with_origin(parse_scenario(source.read_bytes(), overrides), text, overrides)
 
@@ -86,7 +86,10 @@ def parse_scenario(
         _apply(table, override)
     schema = table.get("schema")
     if isinstance(schema, bool) or schema != 1:
-        raise ScenarioError("schema", schema, "1")
+        raise ScenarioError("schema", schema, "required: 1, the version of the format")
+    if "scenario" in table:
+        allowed = "no field of a scenario but of a sweep, which `harness sweep` runs"
+        raise ScenarioError("scenario", table["scenario"], allowed)
     scenario: Scenario = decode_table(Scenario, table, "")
     return checked(_read_files(scenario, folder or Path()))
 

@@ -167,7 +167,8 @@ def interrupted(folder: Path, running: subprocess.Popen[str]) -> int:
     """Interrupts a sweep as a terminal does; the number of trials it leaves behind."""
     os.killpg(running.pid, signal.SIGINT)
     out, err = running.communicate(timeout=60)
-    assert (running.returncode, out, err) == (130, "", "harness: interrupted\n")
+    told = "harness: interrupted; with --resume it goes on from there\n"
+    assert (running.returncode, out, err) == (130, "", told)
     assert json.loads((folder / "sweep.json").read_text())["status"] == "interrupted"
     return len(list((folder / "trials").glob("*.json")))
 
