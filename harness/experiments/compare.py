@@ -17,6 +17,7 @@ from typing import Any
 from harness.experiments.contagion import contagion
 from harness.experiments.pool import run_all
 from harness.metrics.outcome import FIGURES, Outcome, outcome
+from harness.metrics.summary import vacuous
 from harness.mitigations import remedied
 from harness.risk.intervals import Interval, bootstrap_mean
 from harness.run import run
@@ -38,15 +39,15 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class TrialResult:
-    """What a trial came to; ``failed`` names the invariants it violated, ``vacuous`` says that it
-    proved nothing."""
+    """What a trial came to; ``failed`` names the invariants it violated, ``vacuous`` says why it
+    proved nothing, and is empty where it did."""
 
     name: str
     seed: int
     digest: str
     outcome: Outcome
     failed: tuple[str, ...]
-    vacuous: bool
+    vacuous: str
     matrix: Mapping[str, Mapping[str, int]] | None = None
     """The contagion matrix in USD WAD, where it was asked for."""
 
@@ -125,7 +126,7 @@ class Comparison:
                     "seed": trial.seed,
                     "digest": trial.digest,
                     "violated": list(trial.failed),
-                    "vacuous": trial.vacuous,
+                    "vacuous": trial.vacuous or None,
                     **trial.outcome.figures(),
                 }
                 for trial in self.trials
@@ -145,7 +146,7 @@ def run_trial(trial: Trial) -> TrialResult:
         digest=result.summary["digest"],
         outcome=outcome(result),
         failed=tuple(name for name, holds in checks["invariants"].items() if not holds),
-        vacuous=checks["vacuous"],
+        vacuous=vacuous(result.run, trial.scenario) or "",
         matrix=None if result.contagion is None else result.contagion.matrix(),
     )
 

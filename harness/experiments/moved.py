@@ -27,6 +27,15 @@ class Shift(NamedTuple):
     spared: str
     burdened: str
 
+    @property
+    def told(self) -> str:
+        """Whose losses fall and whose rise. Suppliers' are told as the figure judged: what they
+        have lost by the end may have fallen while insolvency, theirs later, has risen."""
+        told = {"suppliers": ("insolvency falls", "insolvency rises")}
+        spared = told.get(self.spared, (f"{self.spared} lose less", ""))[0]
+        burdened = told.get(self.burdened, ("", f"{self.burdened} lose more"))[1]
+        return f"{spared}, {burdened}"
+
 
 def direction(change: Interval | None) -> int:
     """1 if a change is above zero with all of its interval, -1 if below, 0 if that cannot be told;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
 
 from harness.experiments.compare import BASELINE, Comparison
@@ -27,8 +28,16 @@ LABELS = {
     "vault_loss_usd": "vaults' loss in their markets, $",
 }
 
-#: Figures left out where nothing has them: no exchange was deleveraged, no vault lost anything.
-IF_ANY = ("winners_loss_usd", "largest_haircut", "vault_loss_usd")
+#: Figures left out where nothing has them: nothing is lent, no run recovers in time, no
+#: exchange was deleveraged, no vault lost anything.
+IF_ANY = (
+    "borrowed_usd",
+    "capital_efficiency",
+    "time_to_recover",
+    "winners_loss_usd",
+    "largest_haircut",
+    "vault_loss_usd",
+)
 
 
 #: Columns of a remedy's name, and of what stands beside it.
@@ -96,9 +105,10 @@ def _change(change: Interval | None, figure: str) -> str:
 def _remarks(comparison: Comparison) -> Iterator[str]:
     """Losses moved rather than avoided, and what was wrong with a trial."""
     for shift in shifts(comparison.differences):
-        yield f"{shift.remedy} moves losses: {shift.spared} lose less, {shift.burdened} lose more"
+        yield f"{shift.remedy} moves losses: {shift.told}"
     for trial in comparison.trials:
         if trial.failed:
             yield f"{trial.name}, seed {trial.seed}: violates {', '.join(trial.failed)}"
-        if trial.vacuous:
-            yield f"{trial.name}, seed {trial.seed}: nothing happened (vacuous)"
+    empty = Counter((trial.name, trial.vacuous) for trial in comparison.trials if trial.vacuous)
+    for (name, reason), count in empty.items():
+        yield f"{name}: {count} of {len(comparison.seeds)} runs prove nothing (vacuous): {reason}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -286,19 +287,20 @@ def _alarms(compared: Compared) -> Markup | None:
     said = [
         (
             f"{shift.remedy} moves losses. ",
-            f"{shift.spared.capitalize()} lose less, {shift.burdened} lose more.",
+            f"{shift.told.capitalize()}.",
         )
         for shift in shifts(compared.differences)
     ]
     for name in (BASELINE, *compared.remedies):
         trials = [each for each in compared.content["trials"] if each["mitigation"] == name]
-        for key, what in (
-            ("violated", "an invariant was violated"),
-            ("vacuous", "nothing happened"),
-        ):
-            count = sum(bool(trial[key]) for trial in trials)
-            if count:
-                said.append((f"{name}: ", f"in {count} of {plural(len(trials), 'run')} {what}."))
+        wrong = Counter(
+            [
+                *("an invariant was violated" for trial in trials if trial["violated"]),
+                *(trial["vacuous"] for trial in trials if trial["vacuous"]),
+            ]
+        )
+        for what, count in wrong.items():
+            said.append((f"{name}: ", f"in {count} of {plural(len(trials), 'run')} {what}."))
     if not said:
         return None
     entries = (element("p", element("strong", head), text) for head, text in said)
@@ -429,7 +431,7 @@ def _trials(compared: Compared) -> Section:
     trials = compared.content["trials"]
     wrong = [
         f"{trial['mitigation']}, seed {trial['seed']}: "
-        + (f"violates {', '.join(trial['violated'])}" if trial["violated"] else "nothing happened")
+        + (f"violates {', '.join(trial['violated'])}" if trial["violated"] else trial["vacuous"])
         for trial in trials
         if trial["violated"] or trial["vacuous"]
     ]

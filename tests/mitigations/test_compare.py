@@ -7,10 +7,11 @@ import pytest
 
 from harness.cli import main
 from harness.experiments.compare import BASELINE, compare
+from harness.experiments.moved import shifts
 from harness.experiments.pool import local_executor
 from harness.experiments.table import comparison_table
 from harness.metrics.outcome import FIGURES
-from harness.risk.intervals import bootstrap_mean
+from harness.risk.intervals import Interval, bootstrap_mean
 from harness.run import run
 from harness.scenario import dump_scenario, load_scenario
 
@@ -80,10 +81,30 @@ def test_the_table_fits_the_terminal_and_names_every_figure(comparison):
     assert max(map(len, comparison_table(comparison, 60).splitlines())) <= 60
     lines = comparison_table(comparison).splitlines()
     assert max(map(len, lines)) <= 80
-    # no links, no exchanges, no vaults
+    # no links, no exchanges, no vaults, and no run recovers
     absent = {"contagion_usd", "winners_loss_usd", "largest_haircut", "vault_loss_usd"}
+    assert [comparison.levels[name]["time_to_recover"] for name in comparison.names] == [None] * 3
+    absent.add("time_to_recover")
     named = sum(line.startswith("  price-breaker") for line in lines)
     assert named == len(set(FIGURES) - absent)
+
+
+def test_runs_that_prove_nothing_say_why(comparison):
+    scenario = load_scenario("calm", ["clock.blocks=2", "expect=liquidations"])
+    quiet = compare(scenario, ["full-close"], [1, 2])
+    said = "full-close: 2 of 2 runs prove nothing (vacuous): no feed's price moved"
+    assert said in comparison_table(quiet)
+    assert {trial["vacuous"] for trial in quiet.as_json()["trials"]} == {"no feed's price moved"}
+    assert "prove nothing" not in comparison_table(comparison)
+
+
+def test_a_remedy_that_moves_losses_is_told_by_the_figures_it_is_judged_by():
+    worse, better = Interval(2.0, 1.0, 3.0), Interval(-2.0, -3.0, -1.0)
+    cells = {"insolvency_usd": worse, "borrower_loss_usd": better}
+    (shift,) = shifts({"remedy": cells})
+    assert shift.told == "borrowers lose less, insolvency rises"
+    (shift,) = shifts({"remedy": dict(zip(cells, (better, worse), strict=True))})
+    assert shift.told == "insolvency falls, borrowers lose more"
 
 
 def test_the_command_writes_what_it_prints(tmp_path, capsys):
