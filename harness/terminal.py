@@ -152,6 +152,12 @@ def _figures(result: RunResult, width: int) -> Iterator[str]:
     )
     for label, with_feedback, without_feedback in pairs:
         yield _row(width, label, money(with_feedback), money(without_feedback))
+    by_venue = {name: each["insolvency_usd"] for name, each in solvency["by_venue"].items()}
+    if len(by_venue) > 1:
+        for name, amount in by_venue.items():
+            if amount or without.by_venue[name]:
+                shown = money(amount), money(without.by_venue[name])
+                yield _row(width, f"  of it in {_short(name)}", *shown)
     for name, venue in solvency["by_venue"].items():
         if "insurance_fund_usd" in venue:
             yield from _exchange(summary["exchanges"][name], name, width)

@@ -281,6 +281,7 @@ class TwinFigures(NamedTuple):
     bad_debt_usd: float
     shortfall_market_usd: float
     insolvency_usd: float
+    by_venue: Mapping[str, float]
 
 
 def twin_figures(twin: Trace, world: World) -> TwinFigures:
@@ -292,6 +293,7 @@ def twin_figures(twin: Trace, world: World) -> TwinFigures:
         bad_debt_usd=figures["bad_debt_usd"],
         shortfall_market_usd=figures["shortfall_market_usd"],
         insolvency_usd=figures["insolvency_usd"],
+        by_venue={name: each["insolvency_usd"] for name, each in figures["by_venue"].items()},
     )
 
 

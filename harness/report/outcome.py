@@ -30,11 +30,13 @@ def _alarm(run: Run) -> Markup | None:
     warnings: Sequence[str] = run.summary["warnings"]
     if not warnings and not broken and not checks["vacuous"]:
         return None
-    failed = "Check failed" if broken or checks["vacuous"] else "Warning"
-    texts = warnings or [f"{name} does not hold" for name in broken]
+    starts = (*(["vacuous"] if checks["vacuous"] else []), *broken)
+    told = [("Check failed" if text.startswith(starts) else "Warning", text) for text in warnings]
+    if not warnings:
+        told = [("Check failed", f"{name} does not hold") for name in broken]
     return element(
         "div",
-        *(element("p", element("strong", f"{failed}: "), text) for text in texts),
+        *(element("p", element("strong", f"{what}: "), text) for what, text in told),
         class_="alarm",
         role="note",
     )

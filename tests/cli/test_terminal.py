@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shlex
 import struct
 import subprocess
 from fcntl import ioctl
@@ -121,6 +122,33 @@ def test_a_narrow_terminal_is_not_overrun(tmp_path: Path) -> None:
     written = COLOUR.sub("", on_a_terminal(*slow, cwd=tmp_path, columns=60))
     pieces = [piece for piece in re.split(r"[\r\n]+", written) if not piece.startswith("digest")]
     assert max(map(len, pieces)) <= 60
+
+
+@pytest.fixture(scope="module")
+def two_markets() -> RunResult:
+    return run(load_scenario("shared-collateral", ["clock.blocks=135"]), 0)
+
+
+def test_insolvency_is_told_of_each_of_several_markets(two_markets: RunResult) -> None:
+    told = summary_table(two_markets, colour=False)
+    by_venue = two_markets.summary["solvency"]["by_venue"]
+    insolvent = {name: each["insolvency_usd"] for name, each in by_venue.items()}
+    assert sum(map(bool, insolvent.values())) > 1
+    rows = dict(re.findall(r"^  of it in (\S+) +(\S+) +\S+$", told, re.MULTILINE))
+    assert rows == {name: money(amount) for name, amount in insolvent.items() if amount}
+
+
+def test_what_there_is_fits_a_narrow_terminal(tmp_path: Path) -> None:
+    lines = on_a_terminal("list", cwd=tmp_path, columns=60).splitlines()
+    assert max(map(len, lines)) <= 60
+    piped = process("list", cwd=tmp_path).out.splitlines()
+    assert len(lines) > len(piped)
+
+
+def test_a_closed_stdout_is_no_failure(tmp_path: Path) -> None:
+    shell = " ".join([*map(shlex.quote, command("run", CRASH)), ">&-", "2>&-"])
+    subprocess.run(["/bin/sh", "-c", shell], cwd=tmp_path, env=environment(), check=True)
+    assert len(list(tmp_path.glob("runs/*/summary.json"))) == 1
 
 
 @pytest.mark.parametrize("flag", ["--quiet", "--json"])

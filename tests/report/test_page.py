@@ -269,9 +269,11 @@ def test_a_failed_check_stands_first(vacuous: Path, calm: Path, dominoes: Path) 
     assert 'class="alarm"' not in report(calm).read_text("utf-8")
     run = load_run(dominoes)
     checks = {"invariants": {"MKT-1": False}, "vacuous": False}
-    summary = {**run.summary, "checks": checks, "warnings": ["MKT-1 at block 7: off by one"]}
+    warnings = ["venue[0]: unwise", "MKT-1 at block 7: off by one"]
+    summary = {**run.summary, "checks": checks, "warnings": warnings}
     broken = Tree(render(dataclasses.replace(run, summary=summary))).root
     assert "Check failed: MKT-1 at block 7" in with_id(broken, "story").text()
+    assert "Warning: venue[0]: unwise" in with_id(broken, "story").text()
     assert "violated" in with_id(broken, "checks").text()
 
 
