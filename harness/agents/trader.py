@@ -6,6 +6,8 @@ With equity E and call margin C, a target t is met by paying in t C - E, or by c
 
 from __future__ import annotations
 
+from collections import Counter
+
 from harness.agents.base import Context, OrderMaker
 from harness.agents.called import CalledAccounts
 from harness.agents.spot import input_for, sale
@@ -26,6 +28,10 @@ class TraderAgent(CalledAccounts):
         super().__init__(f"{TRADERS}{venue}", venue, context)
         #: settlement units each owner has borrowed or tried to
         self._borrowed: dict[bytes, int] = {}
+        #: what accounts' orders that wait take of their owners' purses: owner, asset, amount
+        self._promised: dict[int, tuple[bytes, str, int]] = {}
+        #: the same, with those of this block, by owner and asset
+        self._taken: Counter[tuple[bytes, str]] = Counter()
 
     def act(self, view: View) -> list[Order]:
         """An order for every called account whose time to answer has come."""
@@ -44,10 +50,15 @@ class TraderAgent(CalledAccounts):
         orders = self._raised(view)
         if not due or 0 in state.prices:
             return orders
-        owners = [venue.held[number][0].owner for number in due]
-        cash = dict(zip(owners, view.balances(venue.settlement, owners), strict=True))
+        self._promised = {
+            number: promise for number, promise in self._promised.items() if str(number) in waiting
+        }
+        self._taken = Counter()
+        for owner, symbol, amount in self._promised.values():
+            self._taken[owner, symbol] += amount
+        view.balances(venue.settlement, [venue.held[number][0].owner for number in due])
         for number, worth in zip(due, state.worth(due), strict=True):
-            order = self._answer(view, state, number, worth, cash)
+            order = self._answer(view, state, number, worth)
             if order is not None:
                 orders.append(order)
         return orders
@@ -56,24 +67,24 @@ class TraderAgent(CalledAccounts):
         trader, _ = self._world.exchanges[self.venue].held[number]
         return self._maker_of(trader.owner, trader.group)
 
-    def _answer(
-        self,
-        view: View,
-        state: ExchangeState,
-        number: int,
-        worth: Worth,
-        cash: dict[bytes, int],
-    ) -> Order | None:
-        """``cash`` is what each owner has left for this block's answers."""
+    def _left(self, view: View, owner: bytes, symbol: str) -> int:
+        """What the orders of an owner's other accounts leave of an asset."""
+        return max(0, view.balances(symbol, [owner])[0] - self._taken[owner, symbol])
+
+    def _promise(self, number: int, owner: bytes, symbol: str, amount: int) -> None:
+        self._promised[number] = (owner, symbol, amount)
+        self._taken[owner, symbol] += amount
+
+    def _answer(self, view: View, state: ExchangeState, number: int, worth: Worth) -> Order | None:
         trader = state.venue.held[number][0]
         missing = trader.target * worth.call_margin // WAD - worth.equity
         if missing <= 0:
             return None
         if trader.answer == "reduce":
             return self._reduce(view, state, number, worth)
-        paid = min(missing, cash[trader.owner])
+        paid = min(missing, self._left(view, trader.owner, state.venue.settlement))
         if paid > 0:
-            cash[trader.owner] -= paid
+            self._promise(number, trader.owner, state.venue.settlement, paid)
             exchange = state.venue.exchange
             token = self._world.tokens[state.venue.settlement].address
             data = exchange.encode("deposit", state.venue.accounts[number], token, paid)
@@ -118,11 +129,12 @@ class TraderAgent(CalledAccounts):
         """Sells as much of the holding as brings what is missing; it is paid in a block later."""
         trader, settlement = state.venue.held[number][0], state.venue.settlement
         for symbol, _ in trader.holding:
-            held = view.balances(symbol, [trader.owner])[0]
+            held = self._left(view, trader.owner, symbol)
             hop = view.forced_sale_hop(symbol, settlement)
             if not held or hop is None:
                 continue
             amount = min(held, input_for(hop, missing, cut=view.cuts.sells_to_sink(self.venue)))
+            self._promise(number, trader.owner, symbol, amount)
             data = sale(self._world, state.venue, trader.owner, symbol, settlement, amount)
             router = self._world.router.address
             return self._order(view, "raise_cash", number, router, data)

@@ -136,6 +136,24 @@ def test_each_answer_ends_calls(play, answer: str, actions: set[str], outcome: s
     assert all(call.end == "restored" for call in answered if call.ended is not None)
 
 
+@pytest.mark.parametrize(("answer", "action"), [("meet", "pay_in"), ("sell", "raise_cash")])
+def test_accounts_of_one_owner_share_its_purse(play, answer: str, action: str) -> None:
+    """Called in the same fall, they pay in or sell what it has once, also while an order waits."""
+    others = [
+        f"population.traders.response.{a}_bps=0" for a in ("meet", "sell", "borrow", "reduce")
+    ]
+    result = play(
+        *others,
+        f"population.traders.response.{answer}_bps=10000",
+        "population.traders.sub_accounts=3",
+        "population.traders.response.bid={base_gwei=1, escalation_bps=5000}",
+        "block_space.background_bid_gwei=[[0, 0], [120, 3], [300, 0], [420, 3]]",
+    )
+    sent = [row for row in result.run.transactions if row.action == action and row.place >= 0]
+    assert len(sent) > 20
+    assert not [row.reason for row in sent if "InsufficientBalance" in row.reason]
+
+
 def test_who_cannot_pay_is_liquidated_more(play) -> None:
     payers = ("population.traders.response.cash_bps=20000",)
     closed = []
