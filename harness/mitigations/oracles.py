@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
@@ -25,7 +25,7 @@ from harness.scenario import (
     Scenario,
     StuckFeed,
 )
-from harness.scenario.sources import feed_sources, own
+from harness.scenario.sources import feed_sources, own, reached, sources_read
 
 #: Seconds over which a pool's price is averaged, and how far a bounded feed may be from it.
 WINDOW_S = 1800
@@ -36,15 +36,23 @@ BOUND = 100
 
 
 def fresh_oracle(scenario: Scenario) -> Scenario:
-    """Reports enter the next block, and every tenth of a percent is reported."""
+    """Reports enter the next block, and every tenth of a percent is reported: those that are a feed
+    and those that feeds are made of."""
 
-    def fresh(asset: Asset) -> Asset:
-        if not isinstance(asset.feed, PushFeed):
+    def fresh(feed: Feed) -> Feed:
+        if isinstance(feed, PushFeed):
+            return replace(feed, latency_blocks=0, latency_steps=(), deviation_bps=10)
+        return feed
+
+    def refreshed(asset: Asset) -> Asset:
+        if asset.feed is None:
             return asset
-        feed = replace(asset.feed, latency_blocks=0, latency_steps=(), deviation_bps=10)
+        feed = fresh(asset.feed)
+        if isinstance(feed, DerivedFeed):
+            feed = replace(feed, within=tuple((name, fresh(part)) for name, part in feed.within))
         return replace(asset, feed=feed)
 
-    return replace(scenario, assets=tuple(fresh(asset) for asset in scenario.assets))
+    return replace(scenario, assets=tuple(refreshed(asset) for asset in scenario.assets))
 
 
 def _with_feeds(scenario: Scenario, change: Callable[[Asset, str], Feed | None]) -> Scenario:
@@ -162,27 +170,42 @@ def bounded_oracle(scenario: Scenario) -> Scenario:
 
 def checked_oracle(scenario: Scenario) -> Scenario:
     """Markets refuse answers older than two heartbeats, at a feed's own minimum, or a hundred times
-    away from the start price. Checks that are stricter stay."""
+    away from the start price, of the feed they read: an asset's, or a source within it. Checks that
+    are stricter stay."""
     start = {symbol: Decimal(int(path[0])) for symbol, path in build_paths(scenario, 0).items()}
 
     def checks(asset: Asset) -> Asset:
-        feed = asset.feed
-        if not isinstance(feed, CheckedFeed):
+        if asset.feed is None:
             return asset
-        parts = [feed, *(source for _, source in own(feed))]
-        ages = [2 * part.heartbeat_s for part in parts if isinstance(part, PushFeed)]
-        ages += [feed.max_age_s] if feed.max_age_s else []
+        within = dict(own(asset.feed))
         price = start[asset.symbol] / PRICE_UNIT
-        least = [part.minimum_usd for part in parts if isinstance(part, StuckFeed)]
-        checked = replace(
-            feed,
-            max_age_s=min(ages, default=0),
-            min_answer_usd=max(feed.min_answer_usd, float(price / BOUND), *least),
-            max_answer_usd=min(feed.max_answer_usd, float(price * BOUND)),
-        )
-        return replace(asset, feed=checked)
+        feed = _with_checks(asset.feed, within, price)
+        if isinstance(feed, DerivedFeed):
+            read = sources_read(scenario, asset.symbol)
+            named = [
+                (name, _with_checks(source, within, price) if name in read else source)
+                for name, source in feed.within
+            ]
+            feed = replace(feed, within=tuple(named))
+        return replace(asset, feed=feed)
 
     return replace(scenario, assets=tuple(checks(asset) for asset in scenario.assets))
+
+
+def _with_checks(feed: Feed, within: Mapping[str, Feed], start: Decimal) -> Feed:
+    """A feed that a market reads with the checks of `checked_oracle`, from what it is made of."""
+    if not isinstance(feed, CheckedFeed):
+        return feed
+    parts = reached(feed, within)
+    ages = [2 * part.heartbeat_s for part in parts if isinstance(part, PushFeed)]
+    ages += [feed.max_age_s] if feed.max_age_s else []
+    least = [part.minimum_usd for part in parts if isinstance(part, StuckFeed)]
+    return replace(
+        feed,
+        max_age_s=min(ages, default=0),
+        min_answer_usd=max(feed.min_answer_usd, float(start / BOUND), *least),
+        max_answer_usd=min(feed.max_answer_usd, float(start * BOUND)),
+    )
 
 
 REMEDIES = (

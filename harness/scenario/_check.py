@@ -38,7 +38,7 @@ from harness.scenario.prices import (
     ReplayPrice,
     SchedulePrice,
 )
-from harness.scenario.sources import feed_sources, own
+from harness.scenario.sources import feed_sources, own, sources_read
 from harness.scenario.units import BPS, RAY, rate_ray
 from harness.scenario.vaults import Vault, check_vaults, lent_by_vaults, pools_of_shares
 from harness.scenario.venues import IsolatedLending, Lending, LendingAsset, Pool, PooledLending
@@ -125,30 +125,36 @@ def _check_asset(scenario: Scenario, asset: Asset, path: str) -> None:
 
 
 def _check_feed(scenario: Scenario, asset: Asset, feed: Feed, path: str) -> None:
-    """A feed that markets read, and the sources named within it."""
-    if isinstance(feed, CheckedFeed):
-        if feed.max_answer_usd <= feed.min_answer_usd:
-            raise ScenarioError(
-                f"{path}.max_answer_usd",
-                feed.max_answer_usd,
-                f"above min_answer_usd {feed.min_answer_usd:g}",
-            )
-        start = asset.start_price_usd
-        if start is not None and not feed.min_answer_usd < start < feed.max_answer_usd:
-            allowed = f"a start price within the bounds of the feed, not {start:g} at or beyond one"
-            raise ScenarioError(path, (feed.min_answer_usd, feed.max_answer_usd), allowed)
+    """A feed that markets read, and the sources named within it, which markets may read, too."""
+    _check_bounds(asset, feed, path)
     _check_source(scenario, feed, path)
+    read = sources_read(scenario, asset.symbol)
     for name, source in own(feed):
         here = f"{path}.source.{name}"
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
             raise ScenarioError(here, name, "a name of letters, digits, _ and -, at most 64")
-        for key in ("max_age_s", "min_answer_usd", "max_answer_usd"):
+        if name in read:
+            _check_bounds(asset, source, here)
+        for key in () if name in read else ("max_age_s", "min_answer_usd", "max_answer_usd"):
             if getattr(source, key, None) != getattr(PushFeed(), key):
                 allowed = f"nothing: a market checks the feed it reads ({path}.{key})"
                 raise ScenarioError(f"{here}.{key}", getattr(source, key, None), allowed)
         if own(source):
             raise ScenarioError(f"{here}.source", len(own(source)), f"nothing: name it in {path}")
         _check_source(scenario, source, here)
+
+
+def _check_bounds(asset: Asset, feed: Feed, path: str) -> None:
+    """What a market checks of a feed that it reads."""
+    if not isinstance(feed, CheckedFeed):
+        return
+    if feed.max_answer_usd <= feed.min_answer_usd:
+        allowed = f"above min_answer_usd {feed.min_answer_usd:g}"
+        raise ScenarioError(f"{path}.max_answer_usd", feed.max_answer_usd, allowed)
+    start = asset.start_price_usd
+    if start is not None and not feed.min_answer_usd < start < feed.max_answer_usd:
+        allowed = f"a start price within the bounds of the feed, not {start:g} at or beyond one"
+        raise ScenarioError(path, (feed.min_answer_usd, feed.max_answer_usd), allowed)
 
 
 def _check_source(scenario: Scenario, feed: Feed, path: str) -> None:

@@ -20,7 +20,8 @@ class Feed(Family):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedFeed(Feed):
     """A feed with what the market that reads it checks: it refuses answers older than
-    ``max_age_s`` (0: unchecked), and answers at or beyond the bounds."""
+    ``max_age_s`` (0: unchecked), and answers at or beyond the bounds. A source within a feed has
+    such checks where a market reads it in the feed's place (`LendingAsset.source`)."""
 
     max_age_s: Seconds = 0
     min_answer_usd: Usd = 0.0

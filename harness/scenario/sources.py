@@ -21,7 +21,7 @@ from harness.scenario.feeds import (
     StuckFeed,
 )
 from harness.scenario.model import Scenario
-from harness.scenario.venues import Pool
+from harness.scenario.venues import Pool, PooledLending
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,27 @@ class _Resolver:
 def own(feed: Feed | None) -> tuple[tuple[str, Feed], ...]:
     """The sources that a feed brings along, by name."""
     return feed.within if isinstance(feed, DerivedFeed) else ()
+
+
+def sources_read(scenario: Scenario, symbol: str) -> frozenset[str]:
+    """Names of the sources of an asset's feed that some market reads in the feed's place."""
+    return frozenset(
+        listed.source
+        for market in scenario.venues_of(PooledLending)
+        for listed in market.assets
+        if listed.symbol == symbol and listed.source
+    )
+
+
+def reached(feed: Feed, within: Mapping[str, Feed]) -> tuple[Feed, ...]:
+    """A feed and whatever it reads, directly or not, of the sources named within an asset's."""
+    found: list[Feed] = [feed]
+    names: set[str] = set()
+    for each in found:  # which grows
+        read = {name for _, name in _references(each)} & within.keys()
+        found += [within[name] for name in sorted(read - names)]
+        names |= read
+    return tuple(found)
 
 
 def _references(feed: Feed) -> Sequence[tuple[str, str]]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from harness.errors import ScenarioError
 from harness.mitigations import remedied
 from harness.run import run
 from harness.scenario import (
@@ -57,6 +58,54 @@ def test_a_checked_feed_is_refused_at_its_own_minimum_and_after_two_heartbeats()
     kept = feed(remedied(load_scenario("calm"), "checked-oracle"), "ETH")
     # two heartbeats of 1,200 s are stricter than the two hours there were; the bounds are not
     assert (kept.max_age_s, kept.min_answer_usd, kept.max_answer_usd) == (2400, 2.0, 10_000)
+
+
+TWO_FEEDS = (
+    "clock.blocks=40",
+    "expect=quiet",
+    "asset.ETH.feed={kind='median',sources=['report'],source={"
+    "report={kind='push',heartbeat_s=600,latency_blocks=2},"
+    "late={kind='stuck',of='report',minimum_usd=100,stale_from_s=600}}}",
+    "venue.generous.asset.ETH.source=late",
+)
+
+
+def test_the_source_that_one_market_reads_is_checked_for_that_market() -> None:
+    scenario = remedied(load_scenario("shared-collateral", TWO_FEEDS), "checked-oracle")
+    middle = feed(scenario, "ETH")
+    late = dict(middle.within)["late"]
+    # the middle never reads the stuck source, and the report is read by no market
+    assert (middle.max_age_s, middle.min_answer_usd) == (1200, 33.0)
+    assert (late.max_age_s, late.min_answer_usd, late.max_answer_usd) == (1200, 100, 330_000)
+    assert dict(middle.within)["report"].max_age_s == 0
+    assert parse_scenario(dump_scenario(scenario)) == scenario
+    blocks = run(scenario, 1).run.blocks
+    refused = {
+        name: [block.number for block in blocks if not block.venues[name].states[0].price_wad]
+        for name in ("cautious", "generous")
+    }
+    assert refused["cautious"] == []
+    first = refused["generous"][0]
+    assert [block.number for block in blocks[-len(refused["generous"]) :]] == refused["generous"]
+    (since,) = (b.timestamp - scenario.clock.start for b in blocks if b.number == first)
+    # at 600 s its last report was at most a heartbeat and two blocks old
+    assert 600 + 1200 - (600 + 3 * 60) < since <= 600 + 1200 + 60
+
+
+def test_checks_of_a_source_that_no_market_reads_are_refused() -> None:
+    unread = (*TWO_FEEDS[:3], "asset.ETH.feed.source.late.max_age_s=60")
+    with pytest.raises(ScenarioError, match=r"source\.late\.max_age_s = 60: nothing"):
+        load_scenario("shared-collateral", unread)
+    bound = (*TWO_FEEDS, "asset.ETH.feed.source.late.min_answer_usd=3300")
+    with pytest.raises(ScenarioError, match=r"feed\.source\.late = \(3300.*a start price within"):
+        load_scenario("shared-collateral", bound)
+
+
+def test_reports_are_fresh_within_feeds_too() -> None:
+    scenario = remedied(load_scenario("shared-collateral", TWO_FEEDS), "fresh-oracle")
+    report = dict(feed(scenario, "ETH").within)["report"]
+    assert (report.latency_blocks, report.deviation_bps) == (0, 10)
+    assert feed(scenario, "USDC").deviation_bps == 10
 
 
 def test_oracle_remedies_stack_in_the_order_of_their_names_and_survive_the_file() -> None:
