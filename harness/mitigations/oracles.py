@@ -82,7 +82,8 @@ def _average(scenario: Scenario, pool: str) -> PoolTwapFeed:
 
 
 def _bare(feed: CheckedFeed) -> CheckedFeed:
-    """A feed as a source: without checks, and without sources, which go where it is named."""
+    """A feed as a source: without checks, and without sources, which go where it is named. A median
+    of all it brings along names them: it brings none any more."""
     plain = PushFeed()
     unchecked = replace(
         feed,
@@ -90,6 +91,8 @@ def _bare(feed: CheckedFeed) -> CheckedFeed:
         min_answer_usd=plain.min_answer_usd,
         max_answer_usd=plain.max_answer_usd,
     )
+    if isinstance(unchecked, MedianFeed):
+        return replace(unchecked, sources=unchecked.read, within=())
     return replace(unchecked, within=()) if isinstance(unchecked, DerivedFeed) else unchecked
 
 

@@ -52,6 +52,18 @@ def test_a_median_and_a_bound_read_the_feed_that_was_there() -> None:
     assert median.quorum == 2
 
 
+@pytest.mark.parametrize("name", ["median", "bounded"])
+def test_a_median_of_all_that_it_brings_along_goes_on_reading_it(name) -> None:
+    sources = "push={kind='push'}, spot={kind='pool-spot', pool='eth-dai'}"
+    median = f"asset.ETH.feed={{kind='median', source={{{sources}}}}}"
+    scenario = load_scenario("calm", [median, "clock.blocks=3"])
+    changed = remedied(scenario, f"{name}-oracle")
+    inner = dict(feed(changed, "ETH").within)[f"{name}-feed"]
+    assert inner == MedianFeed(sources=("push", "spot"))
+    assert {"push", "spot"} < set(dict(feed(changed, "ETH").within))
+    assert all(run(changed, 1).summary["checks"]["invariants"].values())
+
+
 def test_a_checked_feed_is_refused_at_its_own_minimum_and_after_two_heartbeats() -> None:
     stuck = feed(remedied(load_scenario("stuck-feed"), "checked-oracle"), "LUNA")
     assert (stuck.min_answer_usd, stuck.max_age_s) == (0.107, 7200)
