@@ -58,6 +58,29 @@ def test_bad_debt_is_off_the_worth_of_a_share_at_once_in_proportion_to_what_the_
     assert fallen.run.blocks[bad_debt.block].feeds["vUSDX"].price == rate[bad_debt.block]
 
 
+def test_the_summary_has_the_vaults_books_in_usd(fallen):
+    """The asset is at 1 USD throughout."""
+    told = fallen.summary["vaults"]["prime"]
+    first, last = (fallen.run.blocks[at].vaults["prime"] for at in (0, -1))
+    assert first.assets == pytest.approx(DEPOSITS, abs=3)
+    assert last.assets < first.assets
+    redeemed = [trade for trade in fallen.run.trades if trade.sold == "vUSDX"]
+    assert redeemed
+    assert told["deposits_usd"] == first.assets / UNIT
+    assert told["assets_usd"] == last.assets / UNIT
+    assert told["liquidity_usd"] == last.liquidity / UNIT
+    assert told["lost_usd"] == {"alt": last.lost[0] / UNIT, "eth": 0}
+    assert last.lost[0] > 0
+    assert told["forced_redemptions"] == {
+        "count": len(redeemed),
+        "usd": sum(trade.amount_out for trade in redeemed) / UNIT,
+    }
+    lost = sum(row["loss_usd"] for row in told["rows"])
+    # 200,000 of 900,000 are collateral in a market; of each holder and of all, rounded down
+    direct = last.lost[0] * 7 / 9 / UNIT
+    assert lost == pytest.approx(direct, abs=2 * (1 + len(told["rows"])) / UNIT)
+
+
 def test_an_account_that_has_shares_as_collateral_is_liquidated_and_its_shares_are_redeemed(fallen):
     (row,) = [row for row in fallen.run.liquidations if row.venue == "beta"]
     (trade,) = [trade for trade in fallen.run.trades if trade.id == row.trade]
