@@ -29,11 +29,15 @@ interface IAbsorption is ILiquidationModule {
     );
 
     /// @param baseAssets Paid by the buyer.
+    /// @param priceWad What the market took the asset to be worth then.
+    /// @param basePriceWad And the base asset.
     event BuyCollateral(
         address indexed buyer,
         address indexed asset,
         uint256 baseAssets,
-        uint256 collateralAssets
+        uint256 collateralAssets,
+        uint256 priceWad,
+        uint256 basePriceWad
     );
 
     event LiquidationFactorSet(address indexed asset, uint256 factorBps);

@@ -58,7 +58,9 @@ contract Absorption is IAbsorption, LiquidationModule {
         bool receiveClaims
     ) external nonReentrant returns (uint256 collateralAssets) {
         _requireForSale();
-        collateralAssets = quoteCollateral(asset, baseAssets);
+        uint256 price = market.priceWad(asset);
+        uint256 basePrice = market.priceWad(base);
+        collateralAssets = _quoteDown(asset, baseAssets, price, basePrice);
         if (collateralAssets == 0) revert ZeroAmount();
         uint256 available = collateralReserves(asset);
         if (collateralAssets > available) {
@@ -67,10 +69,10 @@ contract Absorption is IAbsorption, LiquidationModule {
             }
             // All there is: its price is rarely a whole number of base units.
             collateralAssets = available;
-            baseAssets = baseAssets.min(_costUp(asset, available));
+            baseAssets = baseAssets.min(_costUp(asset, available, price, basePrice));
         }
         if (collateralAssets < minAssets) revert TooLittle(collateralAssets, minAssets);
-        emit BuyCollateral(msg.sender, asset, baseAssets, collateralAssets);
+        emit BuyCollateral(msg.sender, asset, baseAssets, collateralAssets, price, basePrice);
 
         IERC20(base).safeTransferFrom(msg.sender, address(this), baseAssets);
         uint256 baseId = _idOf(base);
@@ -115,15 +117,11 @@ contract Absorption is IAbsorption, LiquidationModule {
     }
 
     function quoteCollateral(address asset, uint256 baseAssets) public view returns (uint256) {
-        uint256 usd = baseAssets.mulDivDown(market.priceWad(base), _unit(base));
-        return usd.mulDivDown(_unit(asset), askPriceWad(asset));
+        return _quoteDown(asset, baseAssets, market.priceWad(asset), market.priceWad(base));
     }
 
-    function askPriceWad(address asset) public view virtual returns (uint256) {
-        uint256 factorBps = liquidationFactorBps[asset];
-        if (factorBps == 0) revert NotAbsorbed(asset);
-        uint256 discount = storeFrontPriceFactorBps * (BPS - factorBps);
-        return market.priceWad(asset).mulDivUp(BPS * BPS - discount, BPS * BPS);
+    function askPriceWad(address asset) external view returns (uint256) {
+        return _askUp(asset, market.priceWad(asset));
     }
 
     function collateralReserves(address asset) public view returns (uint256) {
@@ -164,9 +162,29 @@ contract Absorption is IAbsorption, LiquidationModule {
         return claimsUsd.mulDivDown(factorBps, BPS);
     }
 
-    function _costUp(address asset, uint256 collateralAssets) private view returns (uint256) {
-        uint256 usd = collateralAssets.mulDivUp(askPriceWad(asset), _unit(asset));
-        return usd.mulDivUp(_unit(base), market.priceWad(base));
+    function _quoteDown(address asset, uint256 baseAssets, uint256 price, uint256 basePrice)
+        private
+        view
+        returns (uint256)
+    {
+        uint256 usd = baseAssets.mulDivDown(basePrice, _unit(base));
+        return usd.mulDivDown(_unit(asset), _askUp(asset, price));
+    }
+
+    function _costUp(address asset, uint256 collateralAssets, uint256 price, uint256 basePrice)
+        private
+        view
+        returns (uint256)
+    {
+        uint256 usd = collateralAssets.mulDivUp(_askUp(asset, price), _unit(asset));
+        return usd.mulDivUp(_unit(base), basePrice);
+    }
+
+    function _askUp(address asset, uint256 price) private view returns (uint256) {
+        uint256 factorBps = liquidationFactorBps[asset];
+        if (factorBps == 0) revert NotAbsorbed(asset);
+        uint256 discount = storeFrontPriceFactorBps * (BPS - factorBps);
+        return price.mulDivUp(BPS * BPS - discount, BPS * BPS);
     }
 
     function _unit(address asset) private view returns (uint256) {

@@ -64,9 +64,8 @@ class ModuleBooks:
         self._note = note
         #: bid and lot of English auctions, and the tab
         self._bids: dict[int, tuple[int, int, int]] = {}
-        #: what an absorbing module did in this block, in order, and the market's prices before it
+        #: what an absorbing module did in this block, in order
         self._absorbing: list[tuple[str, Mapping[str, Any]]] = []
-        self._prices: list[int] = []
 
     def event(self, name: str, fields: Mapping[str, Any], block: int) -> None:
         """The checks of one event of the module."""
@@ -162,11 +161,7 @@ class ModuleBooks:
     ) -> Iterator[tuple[str, str | None]]:
         """Goes back through the block from the reserves after it: only purchases and absorptions
         change them, and interest does not within a block."""
-        prices = [asset.price_wad for asset in assets]
-        before = self._prices or prices
-        happened, self._absorbing, self._prices = self._absorbing, [], prices
-        if not happened:
-            return
+        happened, self._absorbing = self._absorbing, []
         reserves = state.store_front.reserves
         taken: Mapping[str, Any] = {}
         for name, fields in reversed(happened):
@@ -174,31 +169,26 @@ class ModuleBooks:
                 taken = fields
             elif name == "BuyCollateral":
                 reserves -= fields["baseAssets"]
-                yield "ABS-1", self._purchase(fields, reserves, design, (before, prices))
+                yield "ABS-1", self._purchase(fields, reserves, design)
             else:
                 reserves += fields["debt"] + fields["credited"]
                 yield "ABS-2", self._absorption(fields, taken, assets, design)
 
     def _purchase(
-        self,
-        fields: Mapping[str, Any],
-        reserves: int,
-        design: AbsorbAndSell,
-        prices: tuple[Sequence[int], Sequence[int]],
+        self, fields: Mapping[str, Any], reserves: int, design: AbsorbAndSell
     ) -> str | None:
         symbol = self._venue.symbol_of(fields["asset"])
         place, base = self._venue.assets.index(symbol), self._venue.assets.index(design.base)
         discount = design.store_front_bps * (BPS - design.liquidation_factor_bps)
-        # a pool's spot moves within the block: what was in force lies between the block's two ends
-        ask = min(price[place] for price in prices) * (BPS * BPS - discount) // (BPS * BPS)
-        worth = max(price[base] for price in prices) * fields["baseAssets"]
         return wrong_collateral_sale(
             reserves_before=reserves,
             target=base_units(design.target_reserves, self._venue.decimals[base]),
-            paid_usd=worth // 10 ** self._venue.decimals[base],
+            paid_usd=fields["basePriceWad"]
+            * fields["baseAssets"]
+            // 10 ** self._venue.decimals[base],
             collateral=fields["collateralAssets"],
             unit=10 ** self._venue.decimals[place],
-            ask_wad=ask,
+            ask_wad=fields["priceWad"] * (BPS * BPS - discount) // (BPS * BPS),
         )
 
     def _absorption(

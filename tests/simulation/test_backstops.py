@@ -14,6 +14,7 @@ from harness.scenario import (
     Buyer,
     Depositor,
     GrowingDiscount,
+    PoolSpotFeed,
     StabilityDeposits,
     Trigger,
     load_scenario,
@@ -82,6 +83,23 @@ def test_an_absorbed_account_is_credited_and_its_collateral_sold_at_the_ask_pric
     books = result.run.blocks[-1].venues["market"].states[1]
     assert books.reserves / USDX == pytest.approx(8238.8 - 7998, rel=1e-2)
     assert result.summary["solvency"]["insolvency_usd"] == 0
+
+
+def test_collateral_is_sold_at_the_price_then_in_force_though_a_spot_moves_within_a_block(small):
+    """Three buyers, one after the other, sell what they buy into the pool whose spot the market
+    reads; arbitrage has the price up again before the block ends."""
+    scenario = backstop(
+        small,
+        ABSORPTION,
+        trigger(),
+        buyer(count=3, bid=Bid(base_gwei=9)),
+        positions=[(10.0, 7000.0 - 100 * i) for i in range(6)],
+        feed=PoolSpotFeed("pool"),
+        pool_base=200.0,
+    )
+    result = small.run(scenario, 1)
+    assert len(result.run.sales) > len({sale.block for sale in result.run.sales})
+    assert holds(result), result.run.violations
 
 
 def test_reserves_carry_what_absorbed_collateral_does_not_bring(small) -> None:

@@ -270,6 +270,7 @@ def random_run(desk: Desk, rng: random.Random, steps: int, kind: str) -> dict[st
                 usd = most if rng.random() < 0.6 else rng.randint(1, max(1, most))
                 before = store.read("reserves")
                 event = store.buy(usd, claims=rng.random() < 0.3)
+                assert (event["priceWad"], event["basePriceWad"]) == (price * WAD, WAD)
                 done["buy"] += 1
                 problem = wrong_collateral_sale(
                     reserves_before=before,
