@@ -348,6 +348,10 @@ def _vaults(summary: Mapping[str, Any], width: int) -> Iterator[str]:
         for market, lost in found["lost_usd"].items():
             if lost:
                 yield _row(width, f"  lost in {_short(market)}", "", money(lost))
+            beyond = summary["solvency"]["by_venue"][market]["shortfall_market_usd"]
+            if beyond:  # which no share's worth shows yet
+                owed = f"  debt beyond collateral in {_short(market)}"
+                yield _row(width, owed, "", money(beyond))
         pool = found["pool"]
         if pool is not None:
             price = pool["price_usd"]

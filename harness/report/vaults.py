@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from harness.metrics.suppliers import by_kind
@@ -39,7 +39,8 @@ def _vault(run: Run, name: str, found: Mapping[str, Any]) -> Markup:
         "be paid out. ",
         f"Lost in {', '.join(f'{market} {about(usd)}' for market, usd in lost.items())}. "
         if lost
-        else "No market lost anything of it. ",
+        else "No market has written off anything of it. ",
+        *_beyond(run, found["lost_usd"]),
         f"{plural(forced['count'], 'redemption')} by liquidators took {money(forced['usd'])}.",
         *_pool(run, found["pool"], f"{at}.pool"),
     ]
@@ -52,6 +53,14 @@ def _vault(run: Run, name: str, found: Mapping[str, Any]) -> Markup:
             _depositors(name, found),
         ]
     )
+
+
+def _beyond(run: Run, markets: Iterable[str]) -> list[Content]:
+    """What a share's worth does not show yet."""
+    by_venue = run.summary["solvency"]["by_venue"]
+    beyond = {market: by_venue[market]["shortfall_market_usd"] for market in markets}
+    owed = ", ".join(f"{market} {money(usd)}" for market, usd in beyond.items() if usd)
+    return [f"Debt beyond its collateral, not written off yet: {owed}. "] if owed else []
 
 
 def _pool(run: Run, pool: Mapping[str, Any] | None, at: str) -> list[Content]:

@@ -104,3 +104,20 @@ def test_page_and_terminal_tell_what_the_shares_cost_in_their_pool(tmp_path, cap
     assert f"In shares it cost {end} at the end" in section
     # beside worth with and without feedback, block by block
     assert "price in its pool" in section
+
+
+def test_debt_that_no_share_shows_yet_is_told(tmp_path, capsys) -> None:
+    """Liquidators without capital leave debts beyond their collateral: nothing is written off."""
+    changed = ["--set", "clock.blocks=100", "--set", "agent.desk.capital.USDC=10_000"]
+    out = tmp_path / "out"
+    assert main(["run", "curated-vaults", *changed, "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert main(["report", str(out), "--quiet"]) == 0
+    summary = json.loads((out / "summary.json").read_text("utf-8"))
+    assert not any(summary["vaults"]["prime"]["lost_usd"].values())
+    owed = f"${summary['solvency']['by_venue']['xusd-market']['shortfall_market_usd']:,.0f}"
+    assert len(owed) > len("$100,000")
+    assert re.search(rf"debt beyond collateral in xusd-market +{re.escape(owed)}\n", printed)
+    page = (out / "report.html").read_text("utf-8")
+    assert f"Debt beyond its collateral, not written off yet: xusd-market {owed}. " in page
+    assert "not written off yet: eth-market" not in page
