@@ -24,12 +24,16 @@ from harness.scenario import (
     PushFeed,
     Scenario,
     StuckFeed,
+    Venue,
 )
 from harness.scenario.sources import feed_sources, own, reached, sources_read
 
 #: Seconds over which a pool's price is averaged, and how far a bounded feed may be from it.
 WINDOW_S = 1800
 MAX_DEVIATION_BPS = 1000
+
+#: Sources that a median has from an asset's pool.
+_MEDIAN = ("median-average", "median-spot")
 
 #: A checked feed is refused at a hundredth and at a hundredfold of its start price.
 BOUND = 100
@@ -111,6 +115,43 @@ def _as_checked(feed: CheckedFeed, old: CheckedFeed) -> CheckedFeed:
     )
 
 
+def _with_sources(
+    scenario: Scenario,
+    suffix: str,
+    change: Callable[[str, CheckedFeed, Mapping[str, Feed]], Feed | None],
+) -> Scenario:
+    """A scenario whose markets read a source made of the one they read in a feed's place, named
+    ``SOURCE-suffix``: ``change`` is given that one's name, itself and all sources of the asset."""
+    replaced: dict[tuple[str, str], str] = {}
+    assets = []
+    for asset in scenario.assets:
+        within = dict(own(asset.feed))
+        for name in sorted(sources_read(scenario, asset.symbol)):
+            old = within[name]
+            if isinstance(old, CheckedFeed) and not name.endswith(f"-{suffix}"):
+                made = change(name, old, within)
+                if isinstance(made, CheckedFeed):
+                    within[f"{name}-{suffix}"] = _as_checked(made, old)
+                    within[name] = _bare(old)
+                    replaced[asset.symbol, name] = f"{name}-{suffix}"
+        feed = asset.feed
+        if isinstance(feed, DerivedFeed):
+            feed = replace(feed, within=tuple(sorted(within.items())))
+        assets.append(replace(asset, feed=feed))
+
+    def reading(market: Venue) -> Venue:
+        if not isinstance(market, PooledLending):
+            return market
+        listed = (
+            replace(each, source=replaced.get((each.symbol, each.source), each.source))
+            for each in market.assets
+        )
+        return replace(market, assets=tuple(listed))
+
+    venues = tuple(reading(venue) for venue in scenario.venues)
+    return replace(scenario, assets=tuple(assets), venues=venues) if replaced else scenario
+
+
 def averaged_oracle(scenario: Scenario) -> Scenario:
     """Every asset with a pool is priced by the pool's average over half an hour, but for those of
     whose feed a market reads a source: an average has none."""
@@ -133,7 +174,8 @@ def averaged_oracle(scenario: Scenario) -> Scenario:
 def median_oracle(scenario: Scenario) -> Scenario:
     """Every asset with a pool is priced by the middle of its feed, the pool's spot and its average
     over half an hour: what one of them says alone counts for nothing. A feed that is the spot
-    itself is taken half way to the average."""
+    itself is taken half way to the average. What a market reads in a feed's place is treated as a
+    feed."""
 
     def median(asset: Asset, pool: str) -> Feed | None:
         feed = asset.feed
@@ -148,12 +190,17 @@ def median_oracle(scenario: Scenario) -> Scenario:
         middle = MedianFeed(sources=tuple(sources), quorum=2, within=_named(feed, **sources))
         return _as_checked(middle, feed)
 
-    return _with_feeds(scenario, median)
+    def of_source(name: str, source: CheckedFeed, pools: Mapping[str, Feed]) -> Feed | None:
+        others = ["median-average"] if isinstance(source, PoolSpotFeed) else list(_MEDIAN)
+        return MedianFeed((name, *others), 2) if pools.keys() >= set(_MEDIAN) else None
+
+    return _with_sources(_with_feeds(scenario, median), "median", of_source)
 
 
 def bounded_oracle(scenario: Scenario) -> Scenario:
     """Every asset with a pool is priced by its feed, but within 10% of the pool's average over
-    half an hour: beyond, at the bound."""
+    half an hour: beyond, at the bound. What a market reads in a feed's place is treated as a
+    feed."""
 
     def held(asset: Asset, pool: str) -> Feed | None:
         feed = asset.feed
@@ -168,7 +215,11 @@ def bounded_oracle(scenario: Scenario) -> Scenario:
         )
         return _as_checked(bounded, feed)
 
-    return _with_feeds(scenario, held)
+    def of_source(name: str, _source: CheckedFeed, pools: Mapping[str, Feed]) -> Feed | None:
+        anchored = "bounded-anchor" in pools
+        return BoundedFeed(name, "bounded-anchor", MAX_DEVIATION_BPS) if anchored else None
+
+    return _with_sources(_with_feeds(scenario, held), "bounded", of_source)
 
 
 def checked_oracle(scenario: Scenario) -> Scenario:

@@ -165,7 +165,11 @@ def _price_argument(scenario: Scenario, argument: str) -> tuple[str, str]:
         raise ScenarioError("--prices", argument, allowed)
     replayed = [a.symbol for a in scenario.assets if isinstance(a.price, ReplayPrice)]
     if len(replayed) != 1:
-        allowed = f"SYMBOL=FILE.csv with one of {', '.join(symbols)}: {len(replayed)} are replayed"
+        allowed = f"SYMBOL=FILE.csv with one of {', '.join(symbols)}"
+        if not equals:
+            allowed += (
+                f" (FILE.csv alone is for the one asset that is replayed: {len(replayed)} are)"
+            )
         raise ScenarioError("--prices", argument, allowed)
     return replayed[0], argument
 

@@ -104,6 +104,29 @@ def test_the_source_that_one_market_reads_is_checked_for_that_market() -> None:
     assert 600 + 1200 - (600 + 3 * 60) < since <= 600 + 1200 + 60
 
 
+@pytest.mark.parametrize(("name", "within"), [("median", 0.02), ("bounded", 0.11)])
+def test_a_market_that_reads_a_source_is_remedied_too(name, within) -> None:
+    falling = (*TWO_FEEDS, "clock.blocks=110", "asset.ETH.feed.source.late.max_age_s=10_000")
+    scenario = load_scenario("shared-collateral", falling)
+
+    def gap(result) -> float:
+        """How far the second market's price is above the pool's half-hour average."""
+        blocks = result.run.blocks[-31:]
+        average = sum(block.venues["cautious"].states[0].price_wad for block in blocks) / 31
+        return blocks[-1].venues["generous"].states[0].price_wad / average - 1
+
+    plain, better = run(scenario, 1), remedied(scenario, f"{name}-oracle")
+    late = dict(feed(better, "ETH").within)[f"late-{name}"]
+    assert late.max_age_s == 10_000
+    assert dict(feed(better, "ETH").within)["late"].max_age_s == 0
+    assert parse_scenario(dump_scenario(better)) == better
+    assert remedied(better, f"{name}-oracle") == better
+    result = run(better, 1)
+    assert all(result.summary["checks"]["invariants"].values())
+    assert gap(plain) > 0.2
+    assert gap(result) < within
+
+
 def test_checks_of_a_source_that_no_market_reads_are_refused() -> None:
     unread = (*TWO_FEEDS[:3], "asset.ETH.feed.source.late.max_age_s=60")
     with pytest.raises(ScenarioError, match=r"source\.late\.max_age_s = 60: nothing"):
