@@ -58,7 +58,7 @@ VAULT_GAS: Mapping[str, int] = {
 
 #: Gas that actions around pools of shares declare, as above; ``liquidate_traded_shares`` redeems a
 #: part of what it seizes, sells the other in the pool and what both brought in another.
-#: ``tests/contagion/test_share_gas.py`` measures it.
+#: ``tests/contagion/test_vault_gas.py`` measures it.
 SHARE_GAS: Mapping[str, int] = {
     "liquidate_traded_shares": 966_000,
     "arbitrage_shares": 396_000,
