@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness.cli import DONE, main
+from harness.cli import main
+from harness.commands import DONE
 from harness.engine import ENGINES
 from harness.scenario import Venue, scenario_names
 
