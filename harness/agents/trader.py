@@ -56,6 +56,7 @@ class TraderAgent(CalledAccounts):
         self._taken = Counter()
         for owner, symbol, amount in self._promised.values():
             self._taken[owner, symbol] += amount
+        # one read for all of them: the view keeps what it has read
         view.balances(venue.settlement, [venue.held[number][0].owner for number in due])
         for number, worth in zip(due, state.worth(due), strict=True):
             order = self._answer(view, state, number, worth)
