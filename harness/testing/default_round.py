@@ -212,7 +212,7 @@ class DefaultMarket:
 
         Gives whether there are defaults whose loss somebody in profit can pay.
         """
-        draw = random.Random(f"default-round/{seed}")  # noqa: S311 - test data
+        draw = random.Random(f"default-round/{seed}")
         kept = dict(self._prices)
         with self.world.anchor():
             self._deposit(draw)

@@ -59,7 +59,7 @@ class Candidate(NamedTuple):
 
 def candidates() -> Iterator[Candidate]:
     """Positions in profit that a house may ask about, the rare ones among them."""
-    draw = random.Random("candidates")  # noqa: S311 - test data
+    draw = random.Random("candidates")
     yield Candidate(True, 1, 0, 1, 1, 1, 1)
     yield Candidate(False, 0, 1, 1, 1, 1, 0)
     yield Candidate(True, _LARGEST, 0, _LARGEST, _LARGEST, _LARGEST, _LARGEST)

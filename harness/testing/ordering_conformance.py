@@ -29,7 +29,7 @@ MakeOrdering = Callable[[], BlockOrdering]
 def some_orders(number: int) -> list[Order]:
     """A block's offer, another for each number: agents with several matters, bids that are equal,
     zero and large, orders that have waited and that have not."""
-    draw = random.Random(number)  # noqa: S311 - test data
+    draw = random.Random(number)
     actions = sorted(DECLARED_GAS)
     orders = []
     for place in range(draw.choice([0, 1, 2, 7, 40])):
